@@ -1,0 +1,300 @@
+"""The size of the pool: how many idle children there must be, and what the parent owes when there are not.
+
+Owns the clauses `pool-1` … `pool-9`, the rule by which the parent regulates, and the judge of a timeline. The bounds
+are on the *idle* children, whatever the total is; a limit on the total, where the server has one, comes first.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+
+from spec.clause import Clause, ClauseId, Level, Section, ids
+from spec.event import (
+    Collapsed,
+    Ended,
+    Lost,
+    Phase,
+    Reaped,
+    Rested,
+    Restless,
+    Spawned,
+    Stalled,
+    State,
+    Timeline,
+    Wanted,
+)
+from spec.parameters import Parameters
+from spec.verdict import Violation
+
+POOL_1 = Clause(
+    id=ClauseId("pool-1"),
+    level=Level.MUST,
+    text="At rest after the start, at least min_spare and at most max_spare children are idle.",
+    source="2 Design, first paragraph",
+    observed="Children of the pool's parent are counted until the pool is within its bounds and quiet for one round.",
+    needs=ids("lifecycle-1", "accept-2"),
+)
+POOL_2 = Clause(
+    id=ClauseId("pool-2"),
+    level=Level.MUST,
+    text=(
+        "While fewer than min_spare children are idle, and there are fewer than max_children, the pool grows, "
+        "until min_spare are idle."
+    ),
+    source="1 Objective, second paragraph; 2 Design, first paragraph",
+    observed="Just as many silent connections are held as leave min_spare - 1 idle children; then many at once.",
+    needs=ids("lifecycle-1", "accept-1", "accept-3"),
+)
+POOL_3 = Clause(
+    id=ClauseId("pool-3"),
+    level=Level.MUST,
+    text="While more than max_spare children are idle, the pool sheds, until at most max_spare are idle.",
+    source="1 Objective, second paragraph; 2 Design, first paragraph",
+    observed="Held connections are let go of: first so many that one idle child is in excess, then nearly all.",
+    needs=ids("lifecycle-1", "accept-1", "accept-3"),
+)
+POOL_4 = Clause(
+    id=ClauseId("pool-4"),
+    level=Level.MUST,
+    text=(
+        "Within the bounds and at rest, no child is spawned and none ends: no churn. "
+        "A server may shed once, down to min_spare, and then rests."
+    ),
+    source="1 Objective, second paragraph",
+    observed="At rest, before and after load, the pids and the parent's count of reaped children are watched.",
+    needs=ids("lifecycle-1"),
+)
+POOL_5 = Clause(
+    id=ClauseId("pool-5"),
+    level=Level.MUST,
+    text="A busy child is never shed: it keeps its connection while idle ones end around it.",
+    source="2 Design, first paragraph",
+    observed="Connections on the oldest, the newest and other children are held while the pool sheds, then served.",
+    needs=ids("lifecycle-1", "accept-1"),
+)
+POOL_6 = Clause(
+    id=ClauseId("pool-6"),
+    level=Level.MUST,
+    text="There are never more than max_children live children, where the server has such a limit.",
+    source="1 Objective, second paragraph",
+    observed="Live children are counted every few milliseconds while more clients come than max_children.",
+    needs=ids("lifecycle-1"),
+    ability="max_children",
+)
+POOL_7 = Clause(
+    id=ClauseId("pool-7"),
+    level=Level.MUST,
+    text=(
+        "The bounds are on the idle children, not on the total: they hold at every level of load, going up and going "
+        "down, as far as max_children leaves room."
+    ),
+    source="2 Design, first paragraph",
+    observed="The number of held connections goes up and down in steps; the pool settles at each, and rests at some.",
+    needs=ids("lifecycle-1", "accept-1", "accept-3", "pool-4"),
+)
+POOL_8 = Clause(
+    id=ClauseId("pool-8"),
+    level=Level.SHOULD,
+    text=(
+        "Growth overshoots max_spare by no more than its last doubling step, at most 32 children, and what was too "
+        "much is shed."
+    ),
+    source="1 Objective, second paragraph",
+    observed="The most idle children seen after each step up of the load, against what that step called for.",
+    needs=ids("lifecycle-1", "pool-4"),
+)
+POOL_9 = Clause(
+    id=ClauseId("pool-9"),
+    level=Level.MUST,
+    text="No client is lost while the pool sheds.",
+    source="2 Design, first paragraph",
+    observed="Short connections are made one after another for as long as the pool sheds; each must be answered.",
+    needs=ids("lifecycle-1", "accept-1", "accept-3", "accept-4", "http-2"),
+)
+
+SECTION = Section(
+    name="pool",
+    title="The size of the pool",
+    introduction=(
+        "The parent keeps the number of idle children between min_spare and max_spare. The suite holds silent "
+        "connections, so that it chooses how many children are busy, and counts."
+    ),
+    clauses=(POOL_1, POOL_2, POOL_3, POOL_4, POOL_5, POOL_6, POOL_7, POOL_8, POOL_9),
+)
+
+
+class Owed(Enum):
+    """What the parent owes, given how many children live and how many of them are busy."""
+
+    GROWTH = "growth"
+    SHEDDING = "shedding"
+    REST = "rest"
+
+
+def owed(*, live: int, busy: int, parameters: Parameters) -> Owed:
+    """Say what the parent owes: the whole rule of regulation, in three lines.
+
+    A pool at its limit owes no growth, however few are idle (pool-6 before pool-2).
+    """
+    idle = live - busy
+    if idle < parameters.min_spare and (parameters.max_children is None or live < parameters.max_children):
+        return Owed.GROWTH
+    return Owed.SHEDDING if idle > parameters.max_spare else Owed.REST
+
+
+# The largest step of the classical rule, which doubles from 1: httpd's MAX_SPAWN_RATE.
+LARGEST_STEP = 32
+
+
+def last_doubling_step(shortage: int) -> int:
+    """Give the size of the last of the steps 1, 2, 4 … that together make up for `shortage` idle children."""
+    step, total = 1, 1
+    while total < shortage:
+        step = min(step * 2, LARGEST_STEP)
+        total += step
+    return step
+
+
+# Which clause a pool that never came within its bounds violates: by what it owed, and in which phase.
+_STALLED: dict[tuple[Owed, Phase], tuple[Clause, ...]] = {
+    (Owed.GROWTH, Phase.START): (POOL_1,),
+    (Owed.SHEDDING, Phase.START): (POOL_1,),
+    (Owed.GROWTH, Phase.SHORTAGE): (POOL_2,),
+    (Owed.SHEDDING, Phase.SHORTAGE): (POOL_3,),
+    (Owed.GROWTH, Phase.FLOOD_TIDE): (POOL_2, POOL_7),
+    (Owed.SHEDDING, Phase.FLOOD_TIDE): (POOL_7,),
+    (Owed.GROWTH, Phase.HIGH_WATER): (POOL_2, POOL_7),
+    (Owed.SHEDDING, Phase.HIGH_WATER): (POOL_7,),
+    (Owed.GROWTH, Phase.EXCESS): (POOL_2,),
+    (Owed.SHEDDING, Phase.EXCESS): (POOL_3,),
+    (Owed.GROWTH, Phase.EBB): (POOL_2,),
+    (Owed.SHEDDING, Phase.EBB): (POOL_3,),
+    (Owed.GROWTH, Phase.END): (POOL_2,),
+    (Owed.SHEDDING, Phase.END): (POOL_3,),
+}
+# Which clause falls with a parent that ends: the one that the phase is there to judge.
+_COLLAPSED: dict[Phase, Clause] = {
+    Phase.START: POOL_1,
+    Phase.SHORTAGE: POOL_2,
+    Phase.FLOOD_TIDE: POOL_2,
+    Phase.HIGH_WATER: POOL_7,
+    Phase.EXCESS: POOL_3,
+    Phase.EBB: POOL_3,
+    Phase.END: POOL_4,
+}
+# Phases without a load that changes: a pool that finds no rest there churns.
+_AT_REST = (Phase.START, Phase.END)
+
+
+def judge(timeline: Timeline, parameters: Parameters) -> list[Violation]:
+    """Judge all clauses of the section on one timeline; the first violation of each clause is given."""
+    found: dict[ClauseId, Violation] = {}
+    for judged in (_bounds, _rest, _busy_children, _limit, _overshoot, _clients):
+        for violation in judged(timeline, parameters):
+            found.setdefault(violation.clause.id, violation)
+    return list(found.values())
+
+
+def described(state: State) -> str:
+    """Put a state of the pool in words."""
+    return f"{len(state.live)} children live, {len(state.busy)} busy, {state.idle} idle"
+
+
+def _bounds(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
+    for event, before, state in timeline.states():
+        if isinstance(event, Collapsed) and event.phase in _COLLAPSED:
+            yield Violation(_COLLAPSED[event.phase], f"{event.phase.value}: {event.how}; before, {described(before)}")
+        if isinstance(event, Stalled):
+            what = owed(live=len(state.live), busy=len(state.busy), parameters=parameters)
+            for clause in _STALLED.get((what, event.phase), ()):
+                yield Violation(
+                    clause,
+                    f"{event.phase.value}: {described(state)}, and no {what.value} for {event.after:.1f} s "
+                    f"({parameters})",
+                )
+
+
+def _rest(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
+    """Churn: a driver that found no quiet round, or a child spawned or ended after one, before the load changed."""
+    resting, allowance = False, 0
+    for event, before, state in timeline.states():
+        match event:
+            case Restless(phase=phase, after=after):
+                clause = POOL_4 if phase in _AT_REST else POOL_7
+                spawned, ended = _recent(timeline, event.at - after, event.at)
+                yield Violation(
+                    clause,
+                    f"{phase.value}: no quiet round in {after:.1f} s, {spawned} children spawned and {ended} ended "
+                    f"meanwhile; now {described(state)} ({parameters})",
+                )
+            case Rested(phase=phase):
+                resting = phase in _AT_REST
+                allowance = state.idle - parameters.min_spare
+            case Wanted():
+                resting = False
+            case Spawned(pid=pid) if resting:
+                yield Violation(POOL_4, f"at rest, child {pid} was spawned though {described(before)} ({parameters})")
+            case Reaped() if resting:
+                yield Violation(POOL_4, f"at rest, the parent reaped a child that lived for an instant ({parameters})")
+            case Ended(pid=pid) if resting:
+                allowance -= 1
+                if allowance < 0:
+                    yield Violation(POOL_4, f"at rest, child {pid} ended though {described(before)} ({parameters})")
+
+
+def _recent(timeline: Timeline, start: float, end: float) -> tuple[int, int]:
+    window = [event for event in timeline if start <= event.at <= end]
+    return sum(isinstance(event, Spawned) for event in window), sum(isinstance(event, Ended) for event in window)
+
+
+def _busy_children(timeline: Timeline, _: Parameters) -> Iterator[Violation]:
+    for event, before, state in timeline.states():
+        if isinstance(event, Ended) and event.pid in before.busy:
+            yield Violation(
+                POOL_5,
+                f"child {event.pid} ended at {event.at:.3f} s while it held a connection; then {described(state)}",
+            )
+
+
+def _limit(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
+    if parameters.max_children is None:
+        return
+    for event, _, state in timeline.states():
+        if isinstance(event, Spawned) and len(state.live) > parameters.max_children:
+            yield Violation(POOL_6, f"{described(state)} at {event.at:.3f} s ({parameters})")
+
+
+def _overshoot(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
+    """Between two changes of the load, children beyond the held connections may be only those of the last step.
+
+    Counted by the connections that are held, not by those seen to be accepted: a child is often busy, and replaced as
+    an idle one, before the suite has found out who took which connection.
+    """
+    held, allowed = 0, parameters.max_spare + LARGEST_STEP
+    at_start, loaded = 0, False
+    for event, before, state in timeline.states():
+        live = len(state.live)
+        # How many it starts with is its own matter, but not how often it starts them.
+        at_start += not loaded and isinstance(event, Spawned)
+        if not loaded and at_start > parameters.max_spare + LARGEST_STEP:
+            yield Violation(POOL_8, f"{at_start} children were spawned before there was any load ({parameters})")
+        loaded = loaded or isinstance(event, Wanted)
+        if isinstance(event, Wanted):
+            shortage = max(0, parameters.min_spare - (len(before.live) - event.held))
+            # Going down, the idle children that the load leaves behind are no overshoot of growth.
+            left_behind = len(before.live) - event.held
+            allowed = max(parameters.max_spare, left_behind) + last_doubling_step(shortage)
+            held = event.held
+        elif isinstance(event, Spawned) and live - held > allowed:
+            yield Violation(
+                POOL_8,
+                f"{live} children live at {event.at:.3f} s, {held} for the connections held: {live - held} idle, "
+                f"where growth by doubling goes no further than {allowed} ({parameters})",
+            )
+
+
+def _clients(timeline: Timeline, _: Parameters) -> Iterator[Violation]:
+    for event, before, _after in timeline.states():
+        if isinstance(event, Lost):
+            holder = before.holders.get(event.connection)
+            where = "" if holder is None else f" (child {holder} held it)"
+            yield Violation(POOL_9, f"connection {event.connection}{where}: {event.how}, at {event.at:.3f} s")

@@ -1,0 +1,92 @@
+"""Verdicts, and the exceptions by which a test says anything but *pass*.
+
+The order pass < inconclusive < fail < error is the order in which several verdicts on one clause are joined:
+the worst one stands. Not-applicable, blocked and not-run stand apart: they say that nothing was decided.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from spec.clause import Clause, ClauseId
+
+
+class Verdict(Enum):
+    """What the suite says of one clause."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"  # could not be decided here; says why
+    ERROR = "error"  # the suite broke
+    BLOCKED = "blocked"  # could only be judged through what another clause found broken
+    NOT_APPLICABLE = "not-applicable"  # the subject declares no such ability
+    NOT_RUN = "not-run"  # not selected, or the run ended before
+
+
+# Joining order. Blocked stands above inconclusive: a known root cause says more than not knowing.
+_SEVERITY = {
+    Verdict.NOT_RUN: 0,
+    Verdict.NOT_APPLICABLE: 1,
+    Verdict.PASS: 2,
+    Verdict.INCONCLUSIVE: 3,
+    Verdict.BLOCKED: 4,
+    Verdict.FAIL: 5,
+    Verdict.ERROR: 6,
+}
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Join verdicts on one clause; nothing at all is *not-run*."""
+    return max(verdicts, key=_SEVERITY.__getitem__, default=Verdict.NOT_RUN)
+
+
+class Decision(Exception):
+    """Base of what ends a test with a verdict other than *pass*; any other exception is an error of the suite."""
+
+    verdict: Verdict
+
+
+class Violated(Decision):
+    """A clause does not hold. `seen` gives numbers, pids and times, as a sentence."""
+
+    verdict = Verdict.FAIL
+
+    def __init__(self, clause: Clause, *, seen: str) -> None:
+        super().__init__(f"{clause.id}: {seen}")
+        self.clause = clause
+        self.seen = seen
+
+
+class Inconclusive(Decision):
+    """The clause could not be decided here; the text says why, and what would help."""
+
+    verdict = Verdict.INCONCLUSIVE
+
+
+class Blocked(Decision):
+    """The clause could only be judged through something that `by` found broken."""
+
+    verdict = Verdict.BLOCKED
+
+    def __init__(self, by: ClauseId, *, seen: str) -> None:
+        super().__init__(f"blocked by {by}: {seen}")
+        self.by = by
+        self.seen = seen
+
+
+class NotApplicable(Decision):
+    """The subject declares no such ability."""
+
+    verdict = Verdict.NOT_APPLICABLE
+
+
+@dataclass(frozen=True)
+class Violation:
+    """What a judge found: the clause that does not hold, and what was seen instead."""
+
+    clause: Clause
+    seen: str
+
+    def raised(self) -> Violated:
+        """Give the violation as the exception that ends a test."""
+        return Violated(self.clause, seen=self.seen)
