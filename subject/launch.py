@@ -1,0 +1,166 @@
+"""One launched subject, as the suite holds it: start, sockets in its network, its output, and its end.
+
+Owns the talk with the warden (`warden.py`), which does the work in a process of its own. Knows nothing of pools.
+"""
+
+import array
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from spec.event import Pid
+
+ROOT = Path(__file__).resolve().parent.parent
+# A launch is refused or answered at once; a warden that says nothing for so long is broken.
+WARDEN_ANSWERS_WITHIN = 20.0
+SOCKETS_AT_ONCE = 64  # descriptors that travel in one message; the kernel takes at most 253
+MOST_PROCESSES = 1000
+
+
+class LaunchRefused(Exception):
+    """The warden could not start the subject: the machine refused, not the subject."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to launch. `occupied_port` is listened on by another process, for as long as the launch lasts."""
+
+    argv: Sequence[str]
+    cwd: Path
+    env: Mapping[str, str]
+    isolate: bool = True
+    occupied_port: int | None = None
+    process_limit: int = MOST_PROCESSES
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the warden knows of a launch.
+
+    `status` is the exit status of the launched process (negative: the signal that ended it), None while it runs;
+    `output` the last 64 KiB that the subject wrote, `written` how many bytes it wrote in all; `ended_for` says why the
+    warden ended it by itself.
+    """
+
+    status: int | None
+    output: str
+    written: int
+    ended_for: str | None
+
+
+class Launch:
+    """A running subject under its warden. Use it with `with`: at the end no process of it is left."""
+
+    def __init__(self, order: Order) -> None:
+        """Start the subject; raises LaunchRefused."""
+        self.order = order
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._talk = ours
+        self._talk.settimeout(WARDEN_ANSWERS_WITHIN)
+        self._spare: dict[tuple[int, int, int], list[socket.socket]] = {}
+        with theirs:
+            code = (
+                "import sys; sys.path.insert(0, sys.argv[1]); from subject.warden import main; main(int(sys.argv[2]))"
+            )
+            self._warden = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", code, str(ROOT), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                # Ctrl-C on the suite's terminal must reach the suite alone.
+                start_new_session=True,
+                # Not the caller's folder: it may be gone or hidden, and the subject's own comes with the order.
+                cwd="/",
+            )
+        try:
+            self._tell(
+                {
+                    "argv": list(order.argv),
+                    "cwd": str(order.cwd),
+                    "env": dict(order.env),
+                    "isolate": order.isolate,
+                    "occupied_port": order.occupied_port,
+                    "process_limit": order.process_limit,
+                    "keep": _folders_needed(order),
+                }
+            )
+            answer, _ = self._hear()
+            if "refused" in answer:
+                raise LaunchRefused(f"{answer['step']}: {answer['refused']}")  # noqa: TRY301 - to be closed below
+        except BaseException:
+            self.close()
+            raise
+        self.init = Pid(answer["init"])
+        self.isolated = bool(answer["isolated"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the subject and everything that it left; returns when it is gone."""
+        for kept in self._spare.values():
+            for each in kept:
+                each.close()
+        self._spare.clear()
+        self._talk.close()
+        self._warden.wait()
+
+    @property
+    def warden(self) -> Pid:
+        """The warden's pid: every process of the subject is among its descendants."""
+        return Pid(self._warden.pid)
+
+    def report(self, *, output: bool = True) -> Report:
+        """Ask what is known of the launch; with the output only where asked for."""
+        self._tell({"ask": "report", "output": output})
+        answer, _ = self._hear()
+        return Report(answer["status"], answer["output"], answer["written"], answer["ended_for"])
+
+    def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
+        """Make a socket in the subject's network. A socket stays in the network that it was made in, whoever has it."""
+        if not self.isolated:
+            return socket.socket(family, kind, protocol)
+        spare = self._spare.setdefault((family, kind, protocol), [])
+        if not spare:
+            count = SOCKETS_AT_ONCE if kind == socket.SOCK_STREAM else 1
+            self._tell({"ask": "sockets", "family": family, "type": kind, "protocol": protocol, "count": count})
+            _, descriptors = self._hear()
+            spare += [socket.socket(family, kind, protocol, fileno=descriptor) for descriptor in descriptors]
+        return spare.pop()
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        try:
+            self._talk.sendall(json.dumps(message).encode())
+        except OSError as error:
+            raise LaunchRefused(f"the warden is gone: {error.strerror}") from error
+
+    def _hear(self) -> tuple[dict[str, Any], list[int]]:
+        try:
+            body, ancillary, _, _ = self._talk.recvmsg(200_000, socket.CMSG_SPACE(SOCKETS_AT_ONCE * 4))
+        except OSError as error:
+            raise LaunchRefused(f"the warden does not answer: {error.strerror or error}") from error
+        if not body:
+            raise LaunchRefused("the warden ended")
+        descriptors = array.array("i")
+        for level, kind, data in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                descriptors.frombytes(data)
+        answer: dict[str, Any] = json.loads(body)
+        return answer, list(descriptors)
+
+
+def _folders_needed(order: Order) -> list[str]:
+    """Give the absolute paths that the subject is known to need, for its private /tmp to show them."""
+    words = [word for word in order.argv if word.startswith("/")]
+    return [str(order.cwd), sys.prefix, *words, *order.env.get("PATH", "").split(os.pathsep), str(Path.cwd())]

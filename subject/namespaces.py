@@ -1,0 +1,223 @@
+"""What the warden asks of the kernel: namespaces, the init inside them, and the end of every process.
+
+Standard library only, like the warden. `enter_network_and_pids` is called by the warden itself;
+the functions for the init and the subject run in processes forked from it.
+"""
+
+import ctypes
+import fcntl
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+from typing import Any
+
+CLONE_NEWNS = 0x0002_0000
+CLONE_NEWIPC = 0x0800_0000
+CLONE_NEWUSER = 0x1000_0000
+CLONE_NEWPID = 0x2000_0000
+CLONE_NEWNET = 0x4000_0000
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+_RT_SIGACTION = {"x86_64": 13, "aarch64": 134}.get(os.uname().machine)
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# A folder of /tmp that the subject may need (its own, its interpreter's) stays visible in its private /tmp; more
+# of them than this would make each launch slow.
+MOST_BOUND_FOLDERS = 200
+
+
+def _call(name: str, *arguments: Any) -> None:
+    if getattr(_libc, name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), name)
+
+
+def become_subreaper() -> None:
+    """Inherit the orphans of all descendants, daemonised ones too."""
+    _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def enter_network_and_pids() -> None:
+    """Unshare network, IPC and (for children) pids; with a user namespace first where privilege is missing."""
+    wanted = CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC
+    user, group = os.geteuid(), os.getegid()
+    try:
+        _call("unshare", wanted)
+    except PermissionError:
+        _call("unshare", wanted | CLONE_NEWUSER)
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{user} {user} 1")
+        _write("/proc/self/gid_map", f"{group} {group} 1")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack("16xH14x", fcntl.ioctl(control, SIOCGIFFLAGS, request))[0]
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
+    try:
+        # An ordinary user's server may have port 80 fixed at compile time; this network is its own.
+        _write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")
+    except OSError:
+        pass
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def run_init(order: dict[str, Any], terminal: int, report: int) -> None:
+    """PID 1 of the subject's namespace: mounts, starts the subject, reaps orphans, tells the subject's end.
+
+    The subject is never PID 1 itself: the kernel would ignore its default signals, and its orphans would vanish
+    with it.
+    """
+    _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    orphaned = select.poll()
+    orphaned.register(report, 0)
+    if orphaned.poll(0):  # the pipe has no reader: the warden ended before the line above
+        return
+    _mount_privately(order["keep"])
+    pid = os.fork()
+    if pid == 0:
+        become_subject(order, terminal)
+    os.close(terminal)
+    while True:
+        try:
+            ended, status = os.waitpid(-1, 0)
+        except ChildProcessError:
+            # Nobody is left; stay, so that the namespace and its network stay for the suite to look at.
+            signal.pause()
+            continue
+        if ended == pid:
+            os.write(report, f"{status}\n".encode())
+
+
+def _mount_privately(keep: list[str]) -> None:
+    """Give the namespace its own /proc, /tmp and /dev/shm. What the kernel refuses here is done without."""
+    try:
+        _call("unshare", CLONE_NEWNS)
+        _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        _mount("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    except OSError:
+        pass
+    try:
+        _mount_temporary(keep)
+        _mount("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777")
+    except OSError:
+        pass
+
+
+def _mount(kind: str, where: str, flags: int, options: str = "") -> None:
+    _call("mount", kind.encode(), where.encode(), kind.encode(), flags, options.encode())
+
+
+def _mount_temporary(keep: list[str]) -> None:
+    """Put a fresh tmpfs over /tmp, with the folders (not the files and sockets) of the old one bound into it."""
+    here = os.getcwd()
+    needed = {path.split("/")[2] for path in keep if path.startswith("/tmp/")}
+    with os.scandir("/tmp") as entries:
+        folders = sorted(
+            (entry.name for entry in entries if entry.is_dir(follow_symlinks=False)),
+            key=lambda name: name not in needed,
+        )
+    kept = [(name, os.open(f"/tmp/{name}", os.O_PATH | os.O_CLOEXEC)) for name in folders[:MOST_BOUND_FOLDERS]]
+    _mount("tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777")
+    for name, descriptor in kept:
+        os.mkdir(f"/tmp/{name}")
+        try:
+            source = f"/proc/self/fd/{descriptor}".encode()
+            _call("mount", source, f"/tmp/{name}".encode(), None, MS_BIND | MS_REC, None)
+        except OSError:
+            os.rmdir(f"/tmp/{name}")
+        os.close(descriptor)
+    os.chdir(here)  # the same path, now through the new mounts
+
+
+def become_subject(order: dict[str, Any], terminal: int) -> None:
+    """Replace this process by the subject: a session of its own, the terminal for output, default signals.
+
+    The terminal is not its controlling one, or it would send signals of its own.
+    """
+    os.setsid()
+    null = os.open("/dev/null", os.O_RDONLY)
+    for source, target in ((null, 0), (terminal, 1), (terminal, 2)):
+        os.dup2(source, target)
+    for number in range(1, signal.NSIG):
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            try:
+                signal.signal(number, signal.SIG_DFL)
+            except (OSError, ValueError):
+                pass
+    # The C library keeps 32 and 33 for itself and refuses them; ignored ones are inherited all the same.
+    if _RT_SIGACTION is not None:
+        for number in (32, 33):
+            _libc.syscall(_RT_SIGACTION, number, ctypes.create_string_buffer(64), None, ctypes.c_size_t(8))
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    tried = order["cwd"]
+    try:
+        os.chdir(tried)
+        tried = order["argv"][0]
+        os.execvpe(tried, order["argv"], order["env"])
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte
+        os.write(2, f"{tried}: {getattr(error, 'strerror', None) or error}\n".encode("utf-8", "replace"))
+    os._exit(127)
+
+
+def count_processes(init: int, *, isolated: bool) -> int:
+    """Count the subject's processes: by the namespace's own /proc, else by walking the tree."""
+    if isolated:
+        try:
+            return sum(name.isdigit() for name in os.listdir(f"/proc/{init}/root/proc"))
+        except OSError:
+            return 0
+    return len(descendants(os.getpid()))
+
+
+def descendants(root: int) -> list[int]:
+    """Give the pids of all processes below `root`, zombies too, parents first."""
+    found = [root]
+    for pid in found:
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/children") as file:
+                    found += map(int, file.read().split())
+        except OSError:
+            continue
+    return found[1:]
+
+
+def end_init(init: int) -> None:
+    """End the namespace's init, and wait until every process in it is gone."""
+    try:
+        os.kill(init, signal.SIGKILL)
+        os.waitpid(init, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+
+
+def end_descendants() -> None:
+    """End and reap all descendants; bounded, since a process in an uninterruptible call may not end."""
+    for _ in range(2000):
+        left = descendants(os.getpid())
+        if not left:
+            return
+        # Stopped first, so that none forks while the others end.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in left:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    pass
+        while True:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    break
+            except ChildProcessError:
+                break
+        signal.sigtimedwait([signal.SIGCHLD], 0.005)

@@ -1,0 +1,208 @@
+"""The process that stands between the suite and one launched subject, and outlives a crash of the suite.
+
+Run in an interpreter of its own (`launch.py` says how), with the standard library only, so that it starts in
+milliseconds and holds none of the suite's descriptors. It enters namespaces of its own, starts the subject under a
+tiny reaping init, drains the subject's terminal into a bounded record, makes sockets inside the subject's network for
+the suite, and, as soon as the suite asks or is gone, ends everything.
+
+Talk: one JSON object a message on a SOCK_SEQPACKET socket; the first one from the suite is the launch.
+"""
+
+import array
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import termios
+from typing import Any
+
+from subject import namespaces
+
+RECORD = 64 * 1024  # bytes of output kept: the last ones
+MESSAGE = 200_000  # bytes, more than any message; SOCK_SEQPACKET keeps their bounds
+PATROL = 0.1  # seconds between two counts of the subject's processes
+GULPS = 16  # reads of the terminal before others get their turn: a subject may write without end
+
+
+class Warden:
+    """One launch: the subject's processes, its terminal, and the talk with the suite."""
+
+    def __init__(self, talk: socket.socket) -> None:
+        self.talk = talk
+        self.record = bytearray()
+        self.written = 0  # bytes of output in all
+        self.status: int | None = None  # of the launched process, negative for a signal
+        self.ended_for: str | None = None
+        self.init = 0
+        self.terminal = -1
+        self.exit_pipe = -1
+        self.isolated = False
+        self.occupant: socket.socket | None = None
+        self.process_limit = 0
+
+    def launch(self, order: dict[str, Any]) -> None:
+        """Enter the namespaces that are to be had, and start the subject."""
+        self.terminal, subject_end = os.openpty()
+        attributes = termios.tcgetattr(subject_end)
+        attributes[1] &= ~termios.OPOST  # no carriage returns of the terminal's in the record
+        attributes[3] &= ~termios.ECHO
+        termios.tcsetattr(subject_end, termios.TCSANOW, attributes)
+        os.set_blocking(self.terminal, False)
+        if order["isolate"]:
+            namespaces.enter_network_and_pids()
+            self.isolated = True
+        else:
+            namespaces.become_subreaper()
+        if order["occupied_port"]:
+            self.occupant = _listen_everywhere(order["occupied_port"])
+        self.exit_pipe, report = os.pipe()
+        self.init = os.fork()
+        if self.init == 0:
+            try:
+                self.talk.close()
+                os.close(self.exit_pipe)
+                if self.isolated:
+                    namespaces.run_init(order, subject_end, report)
+                else:
+                    namespaces.become_subject(order, subject_end)
+            finally:
+                os._exit(127)
+        os.close(report)
+        os.close(subject_end)
+        self.tell({"init": self.init, "isolated": self.isolated})
+
+    def tell(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
+        """Send one message to the suite, with descriptors for it to keep."""
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        self.talk.sendmsg([json.dumps(message).encode()], ancillary)
+
+    def serve(self) -> None:
+        """Drain, count and answer until the suite says stop or is gone."""
+        poll = select.poll()
+        for descriptor in (self.talk.fileno(), self.terminal, self.exit_pipe):
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            for descriptor, _ in poll.poll(PATROL * 1000):
+                if descriptor == self.terminal:
+                    if not self.drain():
+                        poll.unregister(self.terminal)
+                elif descriptor == self.exit_pipe:
+                    if not self.hear_exit():
+                        poll.unregister(self.exit_pipe)
+                elif not self.answer():
+                    return
+            if not self.isolated:
+                self.collect()
+            self.patrol()
+
+    def drain(self) -> bool:
+        """Move output to the record; False once no process has the terminal open."""
+        try:
+            for _ in range(GULPS):
+                chunk = os.read(self.terminal, 65536)
+                self.written += len(chunk)
+                self.record += chunk
+                del self.record[:-RECORD]
+        except BlockingIOError:
+            pass
+        except OSError as error:  # EIO: the last process that had the terminal open is gone
+            return error.errno != errno.EIO
+        return True
+
+    def hear_exit(self) -> bool:
+        """Read what the init says of the launched process: its wait status, as text."""
+        report = os.read(self.exit_pipe, 64)
+        if report:
+            self.status = os.waitstatus_to_exitcode(int(report.split()[0]))
+        return bool(report)
+
+    def collect(self) -> None:
+        """Reap orphans, where no init of a pid namespace does; the launched process itself is one of ours then."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self.init:
+                self.status = os.waitstatus_to_exitcode(status)
+
+    def answer(self) -> bool:
+        """Answer one request; False at the end of the talk."""
+        request = self.talk.recv(MESSAGE)
+        if not request:
+            return False
+        asked = json.loads(request)
+        if asked["ask"] == "stop":
+            return False
+        if asked["ask"] == "sockets":
+            made = [socket.socket(asked["family"], asked["type"], asked["protocol"]) for _ in range(asked["count"])]
+            self.tell({}, [each.fileno() for each in made])
+            for each in made:
+                each.close()
+        else:
+            self.drain()
+            self.tell(
+                {
+                    "status": self.status,
+                    "written": self.written,
+                    "output": bytes(self.record).decode("utf-8", "replace") if asked.get("output") else "",
+                    "ended_for": self.ended_for,
+                }
+            )
+        return True
+
+    def patrol(self) -> None:
+        """End a subject that multiplies without end, before the machine suffers."""
+        if self.ended_for or self.process_limit <= 0:
+            return
+        count = namespaces.count_processes(self.init, isolated=self.isolated)
+        if count > self.process_limit:
+            self.ended_for = f"it had {count} processes, more than {self.process_limit}"
+            self.end_all()
+
+    def end_all(self) -> None:
+        """End every process of the subject. The end of a pid namespace's init takes all of its processes."""
+        if not self.init:
+            return
+        if self.isolated:
+            namespaces.end_init(self.init)
+            self.init = 0
+        else:
+            namespaces.end_descendants()
+            self.status = self.status if self.status is not None else -signal.SIGKILL
+
+
+def _listen_everywhere(port: int) -> socket.socket:
+    """Take a port for IPv4 and IPv6 alike, where there is IPv6."""
+    try:
+        return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    except OSError:
+        return socket.create_server(("0.0.0.0", port))
+
+
+def main(descriptor: int) -> None:
+    """Serve one launch on the socket whose descriptor is given."""
+    # Ctrl-C is for the suite; it ends us by letting go of the socket.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    talk = socket.socket(fileno=descriptor)
+    fcntl.fcntl(talk.fileno(), fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    warden = Warden(talk)
+    try:
+        order = json.loads(talk.recv(MESSAGE))
+        try:
+            warden.process_limit = order["process_limit"]
+            warden.launch(order)
+        except OSError as error:
+            warden.tell({"refused": f"{error.strerror or error}", "step": getattr(error, "filename", None) or "launch"})
+            return
+        warden.serve()
+    except (ConnectionError, BrokenPipeError):
+        pass  # the suite is gone
+    finally:
+        warden.end_all()
