@@ -1,0 +1,1 @@
+"""Legal stimuli: clients that connect, hold, ask and leave."""

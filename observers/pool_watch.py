@@ -1,0 +1,152 @@
+"""The pool over time: which process is its parent, which are its children, when each came and went.
+
+The pool's parent is the process whose children hold the listening socket; the process that was launched may be a
+wrapper around it. Every sample is one look at each known child by a kept descriptor; new ones are found by the kernel's
+list of the parent's children, read *before* the children are looked at, so that a child that was replaced is never
+counted beside its replacement.
+"""
+
+from collections.abc import Callable, Container
+
+from observers import procfs
+from observers.procfs import Stat
+from observers.sock_diag import SockDiag, TcpSocket
+from spec.event import Ended, Event, Inode, Pid, Reaped, Spawned, Timeline
+
+
+class NoPool(Exception):
+    """No process of the subject listens on any port."""
+
+
+def find_parent(root: Pid, listeners: Container[Inode], *, outside: frozenset[Pid]) -> tuple[Pid, bool]:
+    """Find the pool's parent among the processes below `root`, those `outside` the subject left out.
+
+    Gives the process most of whose children hold a listening socket, the deepest of equals (a wrapper has one such
+    child, the parent); and True. Where nobody's children hold one, gives the process that does, and False.
+    Raises NoPool.
+    """
+    family = [pid for pid in procfs.descendants(root) if pid not in outside]
+    holders = [pid for pid in family if any(inode in listeners for inode in procfs.socket_inodes(pid))]
+    if not holders:
+        raise NoPool
+    parents = [procfs.look(pid).parent for pid in holders]
+    depth = {pid: place for place, pid in enumerate(family)}  # parents come before their children
+    known = [pid for pid in parents if pid in depth]
+    if not known:
+        return holders[0], False
+    return max(known, key=lambda pid: (known.count(pid), depth[pid])), True
+
+
+class PoolWatch:
+    """Writes the timeline of one pool. `clock` gives seconds since the launch."""
+
+    def __init__(self, root: Pid, *, outside: frozenset[Pid], diag: SockDiag, clock: Callable[[], float]) -> None:
+        self._root = root
+        self._outside = outside
+        self._diag = diag
+        self._clock = clock
+        self._known: dict[Pid, Stat] = {}
+        self._ended: set[Pid] = set()
+        self._strangers: set[Pid] = set()
+        self._events: list[Event] = []
+        self._faults = -1
+        self._parent_stat: Stat | None = None
+        self.parent = Pid(0)
+        self.parent_ended = False
+        self.children_hold_listener = False
+        self.listeners: dict[Inode, TcpSocket] = {}
+
+    def find(self, port: int) -> bool:
+        """Find (again) who listens on the port and who is the pool's parent; False while nobody does.
+
+        A parent that turns out to be another one starts the timeline anew: what was seen was a wrapper's.
+        """
+        self.listeners = {each.inode: each for each in self._diag.listening() if each.port == port}
+        try:
+            parent, self.children_hold_listener = find_parent(self._root, self.listeners, outside=self._outside)
+        except NoPool:
+            return False
+        if parent != self.parent:
+            self.close()
+            self.parent = parent
+            self._parent_stat = Stat(parent)
+            self._known, self._ended, self._events, self._faults = {}, set(), [], -1
+        self.sample()
+        return True
+
+    def sample(self) -> None:
+        """Look at the parent and every child once; writes who came and who went."""
+        listed = procfs.children(self.parent)
+        now = self._clock()
+        # Ends are written first: a replacement in the list was spawned after the end of the one that it replaces.
+        for pid, stat in self._known.items():
+            if pid not in self._ended and stat.look().ended:
+                self._ended.add(pid)
+                self._events.append(Ended(now, pid))
+        for pid in listed:
+            if pid not in self._known:
+                stat = Stat(pid)
+                self._known[pid] = stat
+                if stat.look().ended:
+                    self._ended.add(pid)  # a zombie at first sight: it was never seen live
+                else:
+                    self._events.append(Spawned(now, pid))
+        if self._parent_stat is not None:
+            self.parent_ended = self._parent_stat.look().ended
+
+    def leave_out_helpers(self) -> None:
+        """Tell apart the parent's children that do not hold the listening socket: they are no part of the pool.
+
+        Called at rest after the start, where every child of the pool waits.
+        """
+        if not self.children_hold_listener:
+            return
+        for pid in self.live:
+            held = procfs.socket_inodes(pid)
+            if held.isdisjoint(self.listeners) and not procfs.look(pid).ended:
+                self._strangers.add(pid)
+
+    def write(self, event: Event) -> None:
+        """Put an event of somebody else's on the timeline."""
+        self._events.append(event)
+
+    def watch_reaping(self) -> None:
+        """Note the page faults of the parent's dead: they grow with every child that it reaps."""
+        self._faults = self._reaped_faults()
+
+    def has_reaped(self) -> bool:
+        """Tell whether the parent has reaped anybody since `watch_reaping`, and write it."""
+        if self._faults < 0 or self._reaped_faults() == self._faults:
+            return False
+        self._faults = self._reaped_faults()
+        self._events.append(Reaped(self._clock()))
+        return True
+
+    def _reaped_faults(self) -> int:
+        return -1 if self._parent_stat is None else self._parent_stat.look().reaped_faults
+
+    @property
+    def live(self) -> list[Pid]:
+        """The live children of the last sample, in the order of their first sighting."""
+        return [pid for pid in self._known if pid not in self._ended and pid not in self._strangers]
+
+    def zombies(self) -> list[Pid]:
+        """Give the ended children that the parent has not reaped, now."""
+        return [pid for pid in procfs.children(self.parent) if procfs.look(pid).zombie]
+
+    def timeline(self) -> Timeline:
+        """Give all that was written, in order, without the helpers' comings and goings."""
+        return Timeline(
+            tuple(
+                event
+                for event in self._events
+                if not (isinstance(event, Spawned | Ended) and event.pid in self._strangers)
+            )
+        )
+
+    def close(self) -> None:
+        """Let go of all kept descriptors."""
+        for stat in self._known.values():
+            stat.close()
+        if self._parent_stat is not None:
+            self._parent_stat.close()
