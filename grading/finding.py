@@ -1,0 +1,52 @@
+"""What one test found of one clause, in a form that travels between processes."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spec.clause import ClauseId
+from spec.verdict import Blocked, Decision, Verdict, Violated
+
+# The name under which a finding travels in a pytest report.
+PROPERTY = "finding"
+# Likewise, the name of a set of parameters that a launch of the test used.
+PARAMETERS = "parameters"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One test's verdict on one clause. `seen` says what was seen, also for a pass; `seconds` how long it took."""
+
+    clause: ClauseId
+    test: str
+    verdict: Verdict
+    seen: str = ""
+    blocked_by: ClauseId | None = None
+    output: str = ""
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the finding as plain values."""
+        return {**asdict(self), "verdict": self.verdict.value}
+
+    @staticmethod
+    def from_json(plain: dict[str, Any]) -> "Finding":
+        """Read what `as_json` gave."""
+        return Finding(**{**plain, "verdict": Verdict(plain["verdict"])})
+
+
+def from_outcome(
+    clause: ClauseId, test: str, error: BaseException | None, *, seen: str, output: str, seconds: float
+) -> Finding:
+    """Say what a test found, by how it ended: an exception that is no Decision is an error of the suite."""
+    verdict, blocked_by = Verdict.PASS, None
+    if isinstance(error, Decision):
+        verdict, seen = error.verdict, str(error)
+        if isinstance(error, Violated):
+            seen = error.seen
+        elif isinstance(error, Blocked):
+            blocked_by, seen = error.by, error.seen
+    elif error is not None:
+        verdict, seen = Verdict.ERROR, f"{type(error).__name__}: {error}"
+    return Finding(
+        clause=clause, test=test, verdict=verdict, seen=seen, blocked_by=blocked_by, output=output, seconds=seconds
+    )
