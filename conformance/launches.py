@@ -1,0 +1,291 @@
+"""Hands out launches of the subject to the tests of one worker: fresh ones, shared ones, and played scenarios.
+
+Launches are the main cost of a check. A server that a test left as it found it serves the next test too; a scenario is
+played once and judged by many tests.
+"""
+
+import fcntl
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import IO, NoReturn, TypeVar
+
+from conformance.pace import Pace
+from conformance.regulation import Stopped, settle, settle_start
+from conformance.stage import CannotStart, Stage, SubjectEnded, last_lines
+from spec.event import Phase
+from spec.lifecycle import LIFECYCLE_1
+from spec.parameters import Parameters, draw_for_pool, draw_for_recycle
+from spec.verdict import Blocked, Inconclusive
+from subject.launch import LaunchRefused
+from subject.profile import Profile
+
+Played = TypeVar("Played")
+
+# The first set is always the same, so that two runs have something in common; the second is drawn.
+POOL_A = Parameters(min_spare=3, max_spare=5, max_connections=3000, max_children=16)
+# N above all that the races of this scenario take, and below a burst: some give listen() their N for a backlog.
+FROZEN = Parameters(min_spare=3, max_spare=5, max_connections=90, max_children=16)
+# N = 1 at the limit: a child that still ends while another already takes its place is one too many (pool-6).
+SINGLE = Parameters(min_spare=2, max_spare=6, max_connections=1, max_children=4)
+RECYCLE_A = Parameters(min_spare=2, max_spare=12, max_connections=5, max_children=40)
+# Ports below those that the kernel gives to clients, and above those that services have.
+FIRST_PORT, LAST_PORT = 20_000, 32_000
+
+
+@dataclass
+class Launches:
+    """The launches of one worker. `folder` is shared by all workers of the run."""
+
+    profile: Profile
+    pace: Pace
+    seed: int
+    folder: Path
+    isolate: bool = True
+    worker: str = "main"
+    output: str = ""
+    used: list[Parameters] = field(default_factory=list)  # every set that a subject was launched with
+    _scenes: dict[str, object] = field(default_factory=dict)
+    _shared: Stage | None = None
+    _shared_settled: bool = True
+    _current: Stage | None = None
+    _count: int = 0
+
+    def pool_set(self, which: str) -> Parameters:
+        """Give one of the two sets to judge the pool with: `first`, or the one drawn by the seed."""
+        if which == "first":
+            return self.limited(POOL_A)
+        random = Random(f"pool {self.seed}")
+        while True:
+            drawn = draw_for_pool(random)
+            if drawn.min_spare != POOL_A.min_spare and drawn.max_spare != POOL_A.max_spare:
+                return self.limited(drawn)
+
+    def recycle_set(self, which: str) -> Parameters:
+        """Give one of the two sets to judge recycling with."""
+        if which == "first":
+            return self.limited(RECYCLE_A)
+        random = Random(f"recycle {self.seed}")
+        while True:
+            drawn = draw_for_recycle(random)
+            if drawn.max_connections != RECYCLE_A.max_connections:
+                return self.limited(drawn)
+
+    def limited(self, parameters: Parameters) -> Parameters:
+        """Give a set as the subject can be told it: without a limit where its command has no place for one."""
+        return parameters if "max_children" in self.profile.placeholders else parameters.unlimited()
+
+    def port(self) -> int:
+        """Draw a port for one launch, or give the fixed one."""
+        if self.profile.port is not None:
+            return self.profile.port
+        while True:
+            self._count += 1
+            port = Random(f"port {self.seed} {self.worker} {self._count}").randint(FIRST_PORT, LAST_PORT)
+            # In a network of its own, every port is free.
+            if self.isolate or _is_free(port):
+                return port
+
+    @contextmanager
+    def launched(self, parameters: Parameters) -> Iterator[Stage]:
+        """Launch the subject for one test, listening but not yet settled; ended afterwards."""
+        stage = self._start(parameters)
+        try:
+            yield stage
+        finally:
+            self._end(stage)
+
+    @contextmanager
+    def unstarted(self, parameters: Parameters, port: int, *, occupied_port: int | None = None) -> Iterator[Stage]:
+        """Launch the subject for a test of its refusals: nothing is waited for."""
+        self._raise_if_known_not_to_start()
+        stage = self._launch(parameters, port, occupied_port=occupied_port)
+        try:
+            yield stage
+        finally:
+            self._end(stage)
+
+    @contextmanager
+    def settled(self, parameters: Parameters) -> Iterator[Stage]:
+        """Launch the subject for one test, its pool within the bounds (or as near as it comes)."""
+        with self.launched(parameters) as stage:
+            try:
+                settle_start(stage)
+            except Stopped:
+                self._insist_on_pool(stage)
+            yield stage
+
+    @contextmanager
+    def shared(self) -> Iterator[Stage]:
+        """Hand out the worker's shared launch, which the test must leave as it found it.
+
+        Whether it did is looked at, not believed: the same parent, the pool within its bounds, no connection left;
+        else the launch is ended, and the next test gets a fresh one.
+        """
+        if self._shared is None:
+            stage = self._start(POOL_A if "max_children" in self.profile.placeholders else POOL_A.unlimited())
+            self._shared = stage
+            self._shared_settled = True
+            try:
+                settle_start(stage)
+            except Stopped:
+                self._insist_on_pool(stage)
+                # There is nothing to come back to: the tests after it need not wait for it again.
+                self._shared_settled = False
+        stage = self._current = self._shared
+        try:
+            yield stage
+        finally:
+            if not self._as_it_was(stage):
+                self._end(stage)
+                self._shared = None
+
+    def play(self, key: str, parameters: Parameters, scene: Callable[[Stage], Played]) -> Played:
+        """Play a scenario on a fresh launch, once; later calls give what it left."""
+
+        def play() -> Played:
+            with self.launched(parameters) as stage:
+                return scene(stage)
+
+        return self.remember(key, play)
+
+    def remember(self, key: str, look: Callable[[], Played]) -> Played:
+        """Look at something once; later calls give what was seen, or raise what was raised."""
+        if key not in self._scenes:
+            try:
+                self._scenes[key] = look()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next test that asks is told the same
+                self._scenes[key] = error
+        left = self._scenes[key]
+        if isinstance(left, Exception):
+            raise left
+        return left  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        if self._shared is not None:
+            self._end(self._shared)
+            self._shared = None
+
+    def _start(self, parameters: Parameters) -> Stage:
+        self._raise_if_known_not_to_start()
+        stage = self._launch(parameters, self.port())
+        try:
+            return stage.start()
+        except CannotStart as error:
+            self._note_not_started(str(error), parameters)
+        except BaseException:
+            stage.close()
+            raise
+
+    def _launch(self, parameters: Parameters, port: int, *, occupied_port: int | None = None) -> Stage:
+        lock = self._only_one_on_port()
+        try:
+            self._current = Stage(
+                self.profile, parameters, port, pace=self.pace, isolate=self.isolate, occupied_port=occupied_port
+            )
+        except LaunchRefused as error:
+            lock.close()
+            raise Inconclusive(f"this machine refused the launch: {error}") from error
+        self._current.at_end(lock.close)
+        if parameters not in self.used:
+            self.used.append(parameters)
+        return self._current
+
+    def _only_one_on_port(self) -> IO[str]:
+        """Where a fixed port is everybody's, let only one launch of the run have it; gives the lock."""
+        lock = (self.folder / "port.lock").open("a")
+        if self.profile.port is not None and not self.isolate:
+            if self._shared is not None:
+                self._end(self._shared)
+                self._shared = None
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return lock
+
+    def _end(self, stage: Stage) -> None:
+        if not stage.closed:
+            self.output = last_lines(stage.report().output, lines=8, joined_by="\n")
+        stage.close()
+
+    def last_output(self) -> str:
+        """Give the last lines of the subject's output, of the launch that the last test used."""
+        if self._current is not None and not self._current.closed:
+            self.output = last_lines(self._current.report().output, lines=8, joined_by="\n")
+        return self.output
+
+    def _as_it_was(self, stage: Stage) -> bool:
+        if stage.closed or stage.watch.parent_ended:
+            return False
+        for client in list(stage.clients()):
+            stage.drop(client)
+        parent = stage.watch.parent
+        try:
+            if self._shared_settled:
+                settle(stage, Phase.END)
+            clear = stage.until(stage.all_let_go, within=stage.pace.reaction)
+        except (Stopped, SubjectEnded, LaunchRefused):
+            return False
+        return clear and stage.watch.parent == parent
+
+    @staticmethod
+    def _insist_on_pool(stage: Stage) -> None:
+        """A pool outside its bounds can serve other sections; none at all can't."""
+        if stage.watch.parent_ended:
+            raise Blocked(LIFECYCLE_1.id, seen=stage.how_it_ended())
+
+    # --- a subject that does not start is waited for once, by whoever meets it first -----------------------------
+
+    @property
+    def _note(self) -> Path:
+        return self.folder / "cannot-start.json"
+
+    def cannot_start(self) -> str | None:
+        """Say why the subject does not start, where that is known."""
+        try:
+            seen: str = json.loads(self._note.read_text(encoding="utf-8"))["seen"]
+        except FileNotFoundError:
+            return None
+        return seen
+
+    def _raise_if_known_not_to_start(self) -> None:
+        # Only one worker finds out; the others wait for it here the first time.
+        with (self.folder / "first-launch.lock").open("a") as lock:
+            if not (self.folder / "started").exists():
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                seen = self.cannot_start()
+                if seen is None and not (self.folder / "started").exists():
+                    self._try_once()
+        seen = self.cannot_start()
+        if seen is not None:
+            raise Blocked(LIFECYCLE_1.id, seen=seen)
+
+    def _try_once(self) -> None:
+        with self._launch(self.pool_set("first"), self.port()) as stage:
+            try:
+                stage.start()
+            except CannotStart as error:
+                self._write_note(str(error))
+                return
+        (self.folder / "started").touch()
+
+    def _note_not_started(self, seen: str, parameters: Parameters) -> NoReturn:
+        raise Blocked(LIFECYCLE_1.id, seen=f"with {parameters}: {seen}")
+
+    def _write_note(self, seen: str) -> None:
+        scratch = self._note.with_suffix(".new")
+        scratch.write_text(json.dumps({"seen": seen}), encoding="utf-8")
+        scratch.replace(self._note)
+
+
+def _is_free(port: int) -> bool:
+    """Tell whether nobody has a port now, in the network that all share."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,155 @@
+"""Waiting for the pool: until it is within its bounds, and until it rests there.
+
+What the parent owes is asked of the specification (`spec.pool.owed`); this file only waits, and writes on the timeline
+how the wait ended. It decides nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from conformance.stage import Patience, Stage, SubjectEnded
+from observers import procfs
+from spec.epoll import Ran
+from spec.event import Collapsed, Phase, Pid, Rested, Restless, Settled, Stalled, Stranded, Wanted
+from spec.pool import Owed, owed
+
+# A pool that is now too small, now too large, so many times in one wait, does not regulate: it swings. A sound one
+# overshoots once, and sheds.
+MOST_SWINGS = 8
+# The classical rule sheds one a round; 64 of them undo two of its largest steps.
+MOST_DISTURBANCES = 64
+
+
+class Stopped(Exception):
+    """The scenario can't go on: the timeline says why."""
+
+
+def want(stage: Stage, phase: Phase, change: int) -> None:
+    """Hold so many connections more."""
+    stage.watch.write(Wanted(stage.clock(), phase, len(stage.held) + change))
+    stage.hold_connections(change)
+
+
+def settle_start(stage: Stage) -> None:
+    """Wait for the pool of a server that has just begun to listen, and learn which process is its parent.
+
+    The first look may have shown a wrapper whose only child was the parent, before that had children of its own.
+    """
+    looked = 0.0
+
+    def look_again() -> None:
+        nonlocal looked
+        if stage.clock() - looked > 0.02:
+            looked = stage.clock()
+            stage.watch.find(stage.port)
+
+    settle(stage, Phase.START, meanwhile=look_again)
+    stage.watch.find(stage.port)
+    stage.watch.leave_out_helpers()
+
+
+def settle(stage: Stage, phase: Phase, *, meanwhile: Callable[[], None] | None = None) -> None:
+    """Wait until all held connections that can be are accepted, and the pool is within its bounds.
+
+    Each step towards the bounds renews the patience. Raises Stopped when steps no longer come.
+    """
+    patience = Patience(stage.pace.step)
+    began = stage.clock()
+    swings = 0
+    best: tuple[Owed, int] | None = None
+    while True:
+        _step(stage, phase)
+        if meanwhile is not None:
+            meanwhile()
+        live, queued = len(stage.watch.live), stage.queued()
+        busy = min(live, len(stage.busy()) + stage.passing)
+        what = owed(live=live, busy=busy, parameters=stage.parameters)
+        if what is Owed.REST and (not queued or live == busy):
+            stage.watch.write(Settled(stage.clock(), phase))
+            return
+        # Progress: a record in the direction that is owed; passing clients come and go, and are none.
+        reached = -live if what is Owed.SHEDDING else live + len(stage.busy())
+        if best is None or best[0] is not what or reached > best[1]:
+            swings += best is not None and best[0] is not what
+            if swings > MOST_SWINGS:
+                stage.watch.write(Restless(stage.clock(), phase, stage.clock() - began))
+                raise Stopped
+            best = (what, reached)
+            patience.renew()
+        elif patience.over():
+            if what is Owed.REST:
+                stage.watch.write(Stranded(stage.clock(), phase, queued, patience.seconds))
+            else:
+                stage.watch.write(Stalled(stage.clock(), phase, patience.seconds))
+            raise Stopped
+
+
+@dataclass(frozen=True)
+class QuietRound:
+    """One round in which nobody came or went: its length, and what each process ran in it."""
+
+    seconds: float
+    ran: dict[Pid, Ran]
+
+
+def rest(stage: Stage, phase: Phase) -> QuietRound:
+    """Wait until the pool has been within its bounds, and nobody came or went, for one round.
+
+    A server may overshoot and shed one child a round, down to min_spare; beyond the rounds that this takes, it churns.
+    Raises Stopped.
+    """
+    began = stage.clock()
+    gap = stage.parameters.max_spare - stage.parameters.min_spare
+    restless = Patience((gap + 3) * stage.pace.round * stage.pace.patience)
+    for _ in range(MOST_DISTURBANCES):
+        settle(stage, phase)
+        restless.resume()  # what the steps towards the bounds took is no unrest
+        before = stage.watch.live
+        quiet_since = stage.clock()
+        used = _ran(stage)
+        # A zombie from before may be reaped at any time, and would pass for a child that lived between two samples.
+        reaping_tells = not stage.watch.zombies()
+        stage.watch.watch_reaping()
+        while stage.clock() < quiet_since + stage.pace.round:
+            _step(stage, phase)
+            if restless.over():
+                stage.watch.write(Restless(stage.clock(), phase, restless.seconds))
+                raise Stopped
+            if stage.watch.live != before:
+                break
+        else:
+            if reaping_tells and stage.watch.has_reaped():
+                continue
+            stage.watch.write(Rested(stage.clock(), phase))
+            after = _ran(stage)
+            return QuietRound(
+                stage.clock() - quiet_since,
+                {
+                    pid: Ran(now.used - used[pid].used, now.in_line - used[pid].in_line)
+                    for pid, now in after.items()
+                    if pid in used
+                },
+            )
+    stage.watch.write(Restless(stage.clock(), phase, stage.clock() - began))
+    raise Stopped
+
+
+def _ran(stage: Stage) -> dict[Pid, Ran]:
+    return {pid: procfs.ran(pid) for pid in [stage.watch.parent, *stage.watch.live]}
+
+
+def _step(stage: Stage, phase: Phase) -> None:
+    stage.step()
+    try:
+        stage.check_parent()
+    except SubjectEnded as error:
+        stage.watch.write(Collapsed(stage.clock(), phase, str(error)))
+        raise Stopped from error
+    if stage.broken_holds:
+        # A child that is ended in order closes its connection first: wait for its end to be seen.
+        gone = {client.number for client in stage.broken_holds}
+        holders = {stage.holders[number] for number in gone if number in stage.holders}
+        patience = Patience(0.5)
+        while holders & set(stage.watch.live) and not patience.over():
+            stage.step()
+        raise Stopped

@@ -1,0 +1,26 @@
+"""Which worker runs which test: those of one scene together, the longest scenes first."""
+
+import re
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# The scene stands in the brackets of a test's id; a test without one is a scene of its own.
+_SCENE = re.compile(r"\[(?:.*-)?(tide-first|tide-drawn|turnover-first|turnover-drawn|single|frozen|shared)(?:-.*)?\]$")
+
+
+def scene_of(test: str) -> str:
+    """Give the scene of a test, by its id."""
+    found = _SCENE.search(test)
+    return found[1] if found else test
+
+
+def by_scene(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Give the scheduler for a check."""
+
+    class ByScene(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scene_of(nodeid)
+
+    return ByScene(config, log)

@@ -1,0 +1,119 @@
+"""Section http: what one connection brings, whatever is asked and in however many pieces."""
+
+import pytest
+
+from conformance.clients import GET
+from conformance.regulation import Stopped, settle
+from conformance.stage import Stage
+from drivers.http_exchange import read_exchange
+from spec import http
+from spec.clause import Clause
+from spec.event import Phase
+from spec.verdict import Blocked, Inconclusive, Violated
+
+OLD = b"GET / HTTP/1.0\r\n\r\n"
+OLD_KEEPING = b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
+NEW = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+NEW_WITH_PATH = b"GET /some/where?x=1 HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nUser-Agent: preforkspec\r\n\r\n"
+
+# A head cut in two: after each of these pieces it is not complete.
+PIECES = [b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\n", GET[:-1]]
+
+MALFORMED = {
+    "garbage": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) + b"\r\n\r\n",
+    "NUL bytes": b"\x00" * 2000 + b"\r\n\r\n",
+    "a method and nothing else": b"GET\r\n\r\n",
+    "an endless line": b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+    "endless fields": b"GET / HTTP/1.1\r\n" + b"X-Field: 1234567890\r\n" * 4000 + b"\r\n",
+    "half a request": b"GET / HT",
+    "format characters": b"GET /%s%n%s%n%x HTTP/1.1\r\nHost: %s%s%s%n\r\n\r\n",
+}
+
+
+@pytest.mark.clause("http-1")
+@pytest.mark.parametrize("request_sent", [OLD, NEW_WITH_PATH], ids=["1.0", "1.1"])
+def test_a_get_is_answered_with_a_well_formed_response(stage: Stage, request_sent: bytes) -> None:
+    decide(stage, http.HTTP_1, request_sent)
+
+
+@pytest.mark.clause("http-2")
+@pytest.mark.parametrize(
+    "request_sent",
+    [OLD, OLD_KEEPING, NEW, NEW + NEW],
+    ids=["1.0", "1.0-keep-alive", "1.1-keep-alive", "1.1-pipelined"],
+)
+def test_one_response_of_the_declared_length_and_then_the_end(stage: Stage, request_sent: bytes) -> None:
+    decide(stage, http.HTTP_2, request_sent)
+
+
+def decide(stage: Stage, clause: Clause, request_sent: bytes) -> None:
+    """Send one request, and judge what came."""
+    client = stage.connect(request_sent)
+    stage.until(lambda: not client.open or bool(client.received), within=stage.pace.answer)
+    # The rest of the response and the server's close follow at once, or are not going to come.
+    stage.until(lambda: not client.open, within=stage.pace.round * stage.pace.patience + stage.pace.service_time)
+    line = request_sent.splitlines()[0].decode()
+    times = f", sent {request_sent.count(b'GET ')} times" * (request_sent.count(b"GET ") > 1)
+    exchange = read_exchange(client, asked=f"{line!r}{times}")
+    for violation in http.judge_exchange(exchange):
+        if violation.clause is clause:
+            raise violation.raised()
+        if violation.clause is http.HTTP_1:
+            raise Blocked(violation.clause.id, seen=violation.seen)
+
+
+@pytest.mark.clause("http-3")
+def test_no_reply_comes_before_the_head_is_complete(stage: Stage) -> None:
+    at_once = max(1, len(stage.watch.live) - 1)
+    for first in range(0, len(PIECES), at_once):
+        pieces = PIECES[first : first + at_once]
+        clients = [stage.connect(piece) for piece in pieces]
+        # A server that does not wait for the end answers when it has taken the first piece and served.
+        stage.await_any(clients, within=stage.pace.round / 2 + stage.pace.service_time)
+        for piece, client in zip(pieces, clients, strict=True):
+            if client.received:
+                raise Violated(
+                    http.HTTP_3,
+                    seen=f"after {piece!r} alone came {bytes(client.received[:40])!r} ({len(pieces)} clients)",
+                )
+            if not client.open:
+                raise Violated(http.HTTP_3, seen=f"after {piece!r} alone the connection was {client.ending.value}")
+            stage.send(client, GET[len(piece) :])
+        stage.await_end(clients)
+        for piece, client in zip(pieces, clients, strict=True):
+            if not client.received:
+                raise Violated(http.HTTP_3, seen=f"{piece!r}, then the rest of the head: {client.why_lost()}")
+
+
+@pytest.mark.clause("http-4")
+def test_a_malformed_request_costs_the_child_nothing(stage: Stage) -> None:
+    for name, sent in MALFORMED.items():
+        client = stage.connect()
+        # Silent until its child is known: one that a bad request ends may be gone before anybody has looked.
+        if not stage.await_holder(client):
+            raise Inconclusive(f"a silent client's child could not be found: {client.why_lost()}")
+        child = stage.holders[client.number]
+        stage.send(client, sent)
+        # What it answers is its own matter; nothing at all is fine too. Then the client leaves.
+        patience = 0.2 * stage.pace.patience
+        stage.await_close(client, within=0.0 if name == "half a request" else patience)
+        client.finish_sending()
+        stage.await_close(client, within=patience)
+        stage.drop(client)
+        clear = stage.until(stage.all_let_go, within=stage.pace.answer)
+        stage.hold(0.02)
+        if child not in stage.watch.live:
+            raise Violated(http.HTTP_4, seen=f"child {child} ended after {name}")
+        if not clear:
+            raise Violated(
+                http.HTTP_4,
+                seen=f"child {child} still held the connection {stage.pace.answer:.1f} s after {name}, its client gone",
+            )
+    follower = stage.connect(GET)
+    stage.await_end([follower])
+    if not follower.served:
+        raise Violated(http.HTTP_4, seen=f"the next client was not served: {follower.why_lost()}")
+    try:
+        settle(stage, Phase.END)
+    except Stopped as error:
+        raise Violated(http.HTTP_4, seen="the pool did not come back within its bounds") from error

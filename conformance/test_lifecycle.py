@@ -1,0 +1,108 @@
+"""Section lifecycle: how the subject starts, refuses to start, and ends."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from conformance import refusal, turnover
+from conformance.clients import GET
+from conformance.launches import Launches
+from conformance.stage import Stage
+from conformance.tide import Tide, why_stopped
+from conformance.turnover import Turnover
+from spec import lifecycle
+from spec.lifecycle import LIFECYCLE_1, LIFECYCLE_3, LIFECYCLE_4, Stop
+from spec.verdict import Blocked, NotApplicable, Violated
+
+
+@pytest.mark.clause("lifecycle-1")
+@pytest.mark.parametrize("which", ["first", "drawn"])
+def test_it_serves_on_the_port_that_it_was_given(launches: Launches, which: str) -> None:
+    parameters = launches.pool_set(which)
+    try:
+        with launches.settled(parameters) as stage:
+            if stage.wrong_port is not None:
+                raise Violated(
+                    LIFECYCLE_1, seen=f"it listens on port {stage.wrong_port}; its command was {' '.join(stage.given)}"
+                )
+            client = stage.connect(GET)
+            stage.await_end([client])
+            if not client.received:
+                raise Violated(LIFECYCLE_1, seen=f"a client on port {stage.port} was not served: {client.why_lost()}")
+    except Blocked as blocked:
+        raise Violated(LIFECYCLE_1, seen=blocked.seen) from blocked
+
+
+@pytest.mark.clause("lifecycle-2")
+def test_sigterm_ends_parent_and_children_and_frees_the_port(launches: Launches, seen: Callable[[str], None]) -> None:
+    with launches.settled(launches.pool_set("first")) as stage:
+        stop = stopped_by(stage, signal.SIGTERM, within=stage.pace.stop)
+    for violation in lifecycle.judge_stop(stop):
+        raise violation.raised()
+    with launches.settled(launches.pool_set("first")) as stage:
+        interrupted = stopped_by(stage, signal.SIGINT, within=stage.pace.round)
+    does = "goes on" if interrupted.parent_lives else "ends"
+    seen(f"SIGTERM ended all in {stop.waited:.2f} s; after SIGINT (which decides nothing) it {does}")
+
+
+def stopped_by(stage: Stage, number: signal.Signals, *, within: float) -> Stop:
+    """Serve one client, send the signal to the pool's parent, and wait for the end of everyone."""
+    client = stage.connect(GET)
+    stage.await_end([client])
+    os.kill(stage.watch.parent, number)
+    began = stage.clock()
+    # Not `until`: that the parent ends is what is waited for.
+    while stage.clock() - began < within and not gone(stage):
+        stage.step()
+    return Stop(
+        signal=number.name,
+        parent_lives=not stage.watch.parent_ended,
+        children=tuple(stage.watch.live),
+        listening=bool(stage.own_listeners()),
+        waited=stage.clock() - began,
+    )
+
+
+def gone(stage: Stage) -> bool:
+    """Tell whether nobody is left and nobody listens."""
+    return stage.watch.parent_ended and not stage.watch.live and not stage.own_listeners()
+
+
+@pytest.mark.clause("lifecycle-3")
+@pytest.mark.parametrize("case", range(4), ids=["spare", "connections-0", "connections-negative", "port"])
+def test_parameters_out_of_range_are_refused(launches: Launches, case: int) -> None:
+    cases = refusal.out_of_range(launches)
+    if case >= len(cases):
+        raise NotApplicable("its command line has no place for this")
+    given, parameters, port = cases[case]
+    for violation in lifecycle.judge_refusal(
+        LIFECYCLE_3, refusal.refused(launches, parameters, given=given, port=port)
+    ):
+        raise violation.raised()
+
+
+@pytest.mark.clause("lifecycle-4")
+def test_a_port_in_use_is_refused(launches: Launches) -> None:
+    sound = launches.pool_set("first")
+    for violation in lifecycle.judge_refusal(
+        LIFECYCLE_4, refusal.refused(launches, sound, given="a port that another process listens on", occupied=True)
+    ):
+        raise violation.raised()
+
+
+@pytest.mark.clause("lifecycle-5")
+def test_shed_children_are_reaped(played_tide: Tide) -> None:
+    if not played_tide.completed:
+        raise why_stopped(played_tide)
+    for violation in lifecycle.judge_zombies(played_tide.zombies, waited=played_tide.zombies_after):
+        raise violation.raised()
+
+
+@pytest.mark.clause("lifecycle-5")
+def test_recycled_children_are_reaped(played_turnover: Turnover) -> None:
+    if not played_turnover.loaded:
+        raise turnover.why_stopped(played_turnover)
+    for violation in lifecycle.judge_zombies(played_turnover.zombies, waited=played_turnover.zombies_after):
+        raise violation.raised()

@@ -1,0 +1,84 @@
+"""Section pool: one tide of load a parameter set, judged clause by clause."""
+
+from collections.abc import Callable
+
+import pytest
+
+from conformance import tide, turnover
+from conformance.tide import Tide
+from conformance.turnover import Turnover
+from spec import pool
+from spec.clause import Clause
+from spec.event import Phase
+from spec.verdict import Inconclusive, NotApplicable
+
+
+def decide(clause: Clause, played_tide: Tide, *phases: Phase) -> None:
+    """Raise what the timeline says against the clause; else the phases that judge it must have been played_tide."""
+    for violation in pool.judge(played_tide.timeline, played_tide.parameters):
+        if violation.clause is clause:
+            raise violation.raised()
+    if not played_tide.reached(*phases):
+        raise tide.why_stopped(played_tide)
+
+
+@pytest.mark.clause("pool-1")
+def test_at_rest_after_the_start_the_idle_children_are_within_the_bounds(played_tide: Tide) -> None:
+    decide(pool.POOL_1, played_tide, Phase.START)
+
+
+@pytest.mark.clause("pool-2")
+def test_the_pool_grows_while_too_few_children_are_idle(played_tide: Tide) -> None:
+    decide(pool.POOL_2, played_tide, Phase.SHORTAGE, Phase.FLOOD_TIDE)
+
+
+@pytest.mark.clause("pool-3")
+def test_the_pool_sheds_while_too_many_children_are_idle(played_tide: Tide) -> None:
+    decide(pool.POOL_3, played_tide, Phase.EXCESS, Phase.EBB, Phase.END)
+
+
+@pytest.mark.clause("pool-4")
+def test_nobody_comes_or_goes_at_rest(played_tide: Tide) -> None:
+    decide(pool.POOL_4, played_tide, Phase.START, Phase.END)
+
+
+@pytest.mark.clause("pool-5")
+def test_a_busy_child_is_never_shed(played_tide: Tide) -> None:
+    decide(pool.POOL_5, played_tide, Phase.EXCESS, Phase.EBB, Phase.END)
+
+
+@pytest.mark.clause("pool-6")
+def test_the_pool_never_exceeds_its_limit(played_tide: Tide) -> None:
+    if played_tide.parameters.max_children is None:
+        raise NotApplicable("the command has no {max_children}")
+    decide(pool.POOL_6, played_tide, Phase.HIGH_WATER)
+
+
+@pytest.mark.clause("pool-6")
+def test_the_limit_holds_too_while_children_are_recycled(played_single: Turnover) -> None:
+    single = played_single.parameters
+    if single.max_children is None:
+        raise NotApplicable("the command has no {max_children}")
+    for violation in pool.judge(played_single.timeline, single):
+        if violation.clause is pool.POOL_6:
+            raise violation.raised()
+    if not played_single.counted:
+        raise turnover.why_stopped(played_single)
+
+
+@pytest.mark.clause("pool-7")
+def test_the_bounds_hold_at_every_level_of_load(played_tide: Tide) -> None:
+    decide(pool.POOL_7, played_tide, Phase.FLOOD_TIDE, Phase.HIGH_WATER, Phase.EXCESS, Phase.EBB, Phase.END)
+
+
+@pytest.mark.clause("pool-8")
+def test_growth_overshoots_by_no_more_than_its_last_step(played_tide: Tide) -> None:
+    decide(pool.POOL_8, played_tide, Phase.FLOOD_TIDE, Phase.HIGH_WATER)
+
+
+@pytest.mark.clause("pool-9")
+def test_no_client_is_lost_while_the_pool_sheds(played_tide: Tide, seen: Callable[[str], None]) -> None:
+    decide(pool.POOL_9, played_tide, Phase.EBB, Phase.END)
+    if not played_tide.clients_served:
+        raise Inconclusive("the pool had shed before the first client was served")
+    seen(f"{played_tide.clients_served} clients were served while the pool shed")

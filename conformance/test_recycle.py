@@ -1,0 +1,104 @@
+"""Section recycle: connections counted child by child, then load, then the corner cases N = 1 and all at once."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+
+from conformance import turnover
+from conformance.launches import Launches
+from conformance.turnover import Together, Turnover, still_live, why_stopped
+from spec import recycle
+from spec.clause import Clause
+from spec.event import Collapsed
+from spec.verdict import Blocked, Inconclusive, Violated, Violation
+
+
+def decide(clause: Clause, violations: Iterable[Violation]) -> None:
+    """Raise the first violation of the clause."""
+    for violation in violations:
+        if violation.clause is clause:
+            raise violation.raised()
+
+
+@pytest.mark.clause("recycle-1")
+def test_a_child_ends_after_its_last_connection(played_turnover: Turnover, seen: Callable[[str], None]) -> None:
+    decide(recycle.RECYCLE_1, recycle.judge_counts(played_turnover.counting, played_turnover.parameters))
+    if played_turnover.still_live:
+        raise Violated(recycle.RECYCLE_1, seen=still_live(played_turnover))
+    if not played_turnover.counted:
+        raise why_stopped(played_turnover)
+    for violation in recycle.judge_counts(played_turnover.counting, played_turnover.parameters):
+        raise Blocked(violation.clause.id, seen=violation.seen)
+    if not played_turnover.recycled:
+        raise Violated(
+            recycle.RECYCLE_1,
+            seen=f"no child ended in {played_turnover.served} connections ({played_turnover.parameters})",
+        )
+    seen(
+        f"{played_turnover.recycled} children ended after {played_turnover.parameters.max_connections} connections each"
+    )
+
+
+@pytest.mark.clause("recycle-2")
+def test_a_child_does_not_end_before_its_last_connection(played_turnover: Turnover) -> None:
+    decide(recycle.RECYCLE_2, recycle.judge_counts(played_turnover.counting, played_turnover.parameters))
+    if not played_turnover.counted:
+        raise why_stopped(played_turnover)
+
+
+@pytest.mark.clause("recycle-3")
+def test_another_child_takes_the_place_of_a_recycled_one(played_turnover: Turnover) -> None:
+    decide(recycle.RECYCLE_3, recycle.judge_replacement(played_turnover.timeline, played_turnover.parameters))
+    if not played_turnover.replaced:
+        raise why_stopped(played_turnover)
+
+
+@pytest.mark.clause("recycle-4")
+def test_no_client_is_lost_while_children_are_recycled(played_turnover: Turnover, seen: Callable[[str], None]) -> None:
+    if played_turnover.lost:
+        raise Violated(
+            recycle.RECYCLE_4,
+            seen=f"after {played_turnover.served} clients were served: {played_turnover.lost[0]}",
+        )
+    if not played_turnover.loaded:
+        raise why_stopped(played_turnover)
+    seen(f"{played_turnover.served} clients were served")
+
+
+@pytest.mark.clause("recycle-5")
+def test_a_child_may_be_limited_to_one_connection(played_single: Turnover) -> None:
+    single = played_single.parameters
+    decide(recycle.RECYCLE_5, recycle.judge_distinct(played_single.counting, single))
+    collapsed = [event.how for event in played_single.timeline if isinstance(event, Collapsed)]
+    not_replaced = [violation.seen for violation in recycle.judge_replacement(played_single.timeline, single)]
+    problems = [*played_single.lost, *collapsed, *not_replaced]
+    if played_single.still_live:
+        problems.append(still_live(played_single))
+    if problems:
+        raise Violated(
+            recycle.RECYCLE_5, seen=f"after {played_single.served} clients were served: {problems[0]} ({single})"
+        )
+    if not played_single.replaced:
+        raise why_stopped(played_single)
+
+
+@pytest.mark.clause("recycle-6")
+def test_all_children_may_reach_their_last_connection_together(launches: Launches, seen: Callable[[str], None]) -> None:
+    few = replace(launches.recycle_set("first"), max_connections=3)
+    together: Together = launches.play("together", few, turnover.play_together)
+    if together.ended_early:
+        raise Blocked(recycle.RECYCLE_2.id, seen=together.why_not)
+    if together.why_not:
+        raise Inconclusive(f"the children could not be brought to their last connection together: {together.why_not}")
+    longest = launches.pace.round + 0.3 * launches.pace.patience + launches.pace.service_time
+    if together.gap is None:
+        raise Violated(
+            recycle.RECYCLE_6, seen=f"after all {together.children} children ended, a client had {together.unanswered}"
+        )
+    if together.gap > longest:
+        raise Violated(
+            recycle.RECYCLE_6,
+            seen=f"{together.children} children ended; a client waited {together.gap:.2f} s, over {longest:.2f} s",
+        )
+    seen(f"after all {together.children} children ended, a client waited {together.gap:.3f} s")

@@ -1,0 +1,271 @@
+"""The scenarios that judge recycling: connections counted child by child, under load, with N = 1, and all at once."""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from conformance import watching
+from conformance.clients import GET
+from conformance.passers import Passers
+from conformance.regulation import Stopped, settle, settle_start
+from conformance.stage import Stage, SubjectEnded
+from conformance.watching import Watched
+from drivers.client import Client
+from drivers.stopping import NotStopped, stopped
+from spec.accept import ACCEPT_4
+from spec.event import Collapsed, Lost, Phase, Pid, Stalled, Stranded, Timeline
+from spec.http import HTTP_3
+from spec.parameters import Parameters
+from spec.pool import POOL_1
+from spec.recycle import RECYCLE_1, RECYCLE_4, judge_counts, judge_replacement, overdue, served_by_child
+from spec.verdict import Blocked, Decision, Inconclusive
+
+# At so many recycled children the counting ends; and in any case after so many connections.
+ENOUGH_RECYCLED, MOST_COUNTED = 4, 160
+LOAD, AT_ONCE = 240, 6
+
+
+@dataclass
+class Turnover:
+    """What one run left."""
+
+    parameters: Parameters
+    timeline: Timeline = field(default_factory=lambda: Timeline(()))
+    counting: Timeline = field(default_factory=lambda: Timeline(()))  # while the child of every connection was known
+    recycled: int = 0
+    still_live: tuple[Pid, ...] = ()  # served N connections and did not end
+    waited: float = 0.0
+    stopped_at: str = ""  # what went wrong, where nothing on the timeline tells
+    counted: bool = False
+    replaced: bool = False
+    loaded: bool = False
+    served: int = 0
+    lost: list[str] = field(default_factory=list)
+    replacements: Watched | Inconclusive | None = None  # how those wait that took the place of recycled children
+    zombies: tuple[Pid, ...] = ()
+    zombies_after: float = 0.0
+
+
+def why_stopped(left: Turnover) -> Decision:  # noqa: PLR0911 - one return a cause
+    """Give what ends a test that could not be judged, as the scenario stopped before."""
+    violations = [
+        *judge_counts(left.counting, left.parameters),
+        *judge_replacement(left.timeline, left.parameters),
+    ]
+    if left.still_live:
+        return Blocked(RECYCLE_1.id, seen=still_live(left))
+    if violations:
+        return Blocked(violations[0].clause.id, seen=violations[0].seen)
+    if left.lost:
+        return Blocked(RECYCLE_4.id, seen=left.lost[0])
+    for event in left.timeline:
+        if isinstance(event, Stranded):
+            return Blocked(ACCEPT_4.id, seen=f"{event.waiting} connections were not accepted in {event.after:.1f} s")
+        if isinstance(event, Stalled):
+            return Blocked(POOL_1.id, seen=f"the pool was not within its bounds after {event.after:.1f} s")
+    if "silent client" in left.stopped_at:
+        return Blocked(HTTP_3.id, seen=left.stopped_at)
+    return Inconclusive(f"children could not be counted: {left.stopped_at or 'the pool did not settle'}")
+
+
+def still_live(left: Turnover) -> str:
+    """Tell of the children that did not end after their last connection."""
+    pids = ", ".join(map(str, left.still_live))
+    return (
+        f"child {pids} still lived {left.waited:.1f} s after its connection number {left.parameters.max_connections} "
+        f"({left.parameters})"
+    )
+
+
+def play(stage: Stage) -> Turnover:
+    """Count connections by child until enough have been recycled; then many short clients."""
+    return _played(stage, _turnover)
+
+
+def play_single(stage: Stage) -> Turnover:
+    """N = 1: pairs of connections whose children are known, then short clients."""
+    return _played(stage, _single)
+
+
+def _played(stage: Stage, scene: Callable[[Stage, Turnover], None]) -> Turnover:
+    left = Turnover(stage.parameters)
+    try:
+        settle_start(stage)
+        scene(stage, left)
+    except Stopped as error:
+        left.stopped_at = left.stopped_at or str(error)
+        if left.lost:
+            # For want of children that were not replaced, or for another reason? The timeline tells after this.
+            with suppress(Stopped, SubjectEnded):
+                settle(stage, Phase.TURNOVER)
+    except SubjectEnded as error:
+        stage.watch.write(Collapsed(stage.clock(), Phase.TURNOVER, str(error)))
+    left.timeline = stage.watch.timeline()
+    left.counting = left.counting if left.counting.events else left.timeline
+    return left
+
+
+def _turnover(stage: Stage, left: Turnover) -> None:
+    _count(stage, left)
+    left.counted = True
+    settle(stage, Phase.TURNOVER)
+    left.replaced = True
+    left.counting = stage.watch.timeline()
+    _load(stage, left, most=LOAD, at_once=AT_ONCE)
+    left.loaded = True
+    settle(stage, Phase.TURNOVER)
+    try:
+        left.replacements = watching.look(stage)
+    except Inconclusive as error:
+        left.replacements = error
+    began = stage.clock()
+    stage.until(lambda: not stage.watch.zombies(), within=stage.pace.step)
+    left.zombies, left.zombies_after = tuple(stage.watch.zombies()), stage.clock() - began
+
+
+def _single(stage: Stage, left: Turnover) -> None:
+    for _ in range(2):
+        _serve_batch(stage, left, 2)
+        settle(stage, Phase.TURNOVER)
+    left.counted = True
+    left.counting = stage.watch.timeline()
+    _load(stage, left, most=40, at_once=3)
+    left.loaded = True
+    settle(stage, Phase.TURNOVER)
+    left.replaced = True
+
+
+def _count(stage: Stage, left: Turnover) -> None:
+    recycled = counted = highest = 0
+    # More than the pool has above min_spare: so many can't end without that others take their places.
+    while recycled < max(ENOUGH_RECYCLED, highest - stage.parameters.min_spare + 1) and counted < MOST_COUNTED:
+        if next(judge_counts(stage.watch.timeline(), stage.parameters), None) is not None:
+            break  # more would only show it again
+        # So few that the pool, which may grow by min_spare meanwhile, need not shed after; and one child is left
+        # out, so that not all end together: a server may wake up to its duty only when nobody is left.
+        idle = len(stage.watch.live) - len(stage.busy())
+        lanes = max(1, min(idle - 1, (stage.parameters.max_spare - stage.parameters.min_spare) // 2))
+        _serve_batch(stage, left, lanes)
+        counted += lanes
+        highest = max(highest, len(stage.watch.live))
+        settle(stage, Phase.TURNOVER)
+        recycled = left.recycled = len(_ended_with_all_served(stage))
+
+
+def _serve_batch(stage: Stage, left: Turnover, lanes: int) -> None:
+    """Hold some connections until their children are known, have them served, and see those at N end."""
+    clients = stage.hold_connections(lanes)
+    stage.until(lambda: not stage.queued() or bool(stage.broken_holds), within=stage.pace.answer)
+    for client in stage.broken_holds:
+        if client.received:
+            left.stopped_at = f"a silent client: {client.why_lost()}"
+        else:
+            left.lost.append(client.why_lost())
+        raise Stopped
+    if stage.queued():
+        left.stopped_at = f"nobody was seen to take {stage.queued()} of {lanes} connections"
+        raise Stopped
+    stage.ask(clients)
+    _see_off(stage, left, clients)
+    due = overdue(stage.watch.timeline(), stage.parameters)
+    began = stage.clock()
+    if not stage.until(lambda: not due.intersection(stage.watch.live), within=stage.pace.reaction):
+        left.still_live = tuple(due.intersection(stage.watch.live))
+        left.waited = stage.clock() - began
+        # One more client each may show whether they would go on.
+        raise Stopped
+
+
+def _see_off(stage: Stage, left: Turnover, clients: list[Client]) -> None:
+    stage.await_end(clients)
+    for client in clients:
+        if client.served:
+            left.served += 1
+        else:
+            left.lost.append(client.why_lost())
+            stage.watch.write(Lost(stage.clock(), client.number, client.why_lost()))
+            stage.drop(client)
+    if left.lost:
+        raise Stopped
+
+
+def _ended_with_all_served(stage: Stage) -> set[Pid]:
+    served: Counter[Pid] = served_by_child(stage.watch.timeline())
+    live = set(stage.watch.live)
+    return {pid for pid, count in served.items() if count >= stage.parameters.max_connections and pid not in live}
+
+
+def _load(stage: Stage, left: Turnover, *, most: int, at_once: int) -> None:
+    """Let short clients come; a subject that takes its time for each gets fewer of them."""
+    passers = Passers(stage, most=most, at_once=at_once)
+    end = stage.clock() + max(3.0, 5 * stage.pace.service_time) * stage.pace.patience
+    while not passers.all_gone and stage.clock() < end and not passers.lost:
+        passers.come()
+        stage.step()
+        stage.check_parent()
+    left.served += passers.leave()
+    left.lost += passers.lost
+    if passers.lost:
+        left.stopped_at = passers.lost[0]
+        raise Stopped
+
+
+@dataclass
+class Together:
+    """What came of all children reaching N at once."""
+
+    parameters: Parameters
+    children: int = 0
+    gap: float | None = None  # from the parent's going on to the first answer
+    unanswered: str = ""
+    why_not: str = ""  # it could not be brought about
+    ended_early: bool = False
+
+
+def play_together(stage: Stage) -> Together:  # noqa: PLR0911 - one return a cause
+    """Bring all children to their N-th connection together, with the parent stopped; then time the next client."""
+    left = Together(stage.parameters)
+    try:
+        settle_start(stage)
+    except Stopped:
+        left.why_not = "the pool did not come within its bounds after the start"
+        return left
+    children = list(stage.watch.live)
+    left.children = len(children)
+    try:
+        with stopped([stage.watch.parent]):
+            for turn in range(stage.parameters.max_connections):
+                clients = stage.hold_connections(len(children))
+                stage.until(lambda: not stage.queued() or bool(stage.broken_holds), within=stage.pace.reaction)
+                if stage.broken_holds:
+                    left.why_not = f"a silent client: {stage.broken_holds[0].why_lost()}"
+                    return left
+                if len(stage.busy()) < len(children):
+                    left.ended_early = bool(set(children) - set(stage.watch.live))
+                    left.why_not = (
+                        f"in turn {turn + 1}, {len(stage.busy())} of {len(children)} children took a connection, "
+                        f"{len(set(children) & set(stage.watch.live))} lived"
+                    )
+                    return left
+                stage.ask(clients)
+                stage.await_end(clients)
+                unserved = [client.why_lost() for client in clients if not client.served]
+                if unserved:
+                    left.why_not = f"a client was {unserved[0]}"
+                    return left
+    except NotStopped as error:
+        left.why_not = str(error)
+        return left
+    began = stage.clock()
+    client = stage.connect(GET, follow=False)
+    try:
+        stage.await_end([client])
+    except SubjectEnded as error:
+        left.why_not = f"{error} when it was continued after a stop"
+        return left
+    if client.served:
+        left.gap = stage.clock() - began
+    else:
+        left.unanswered = client.why_lost()
+    return left

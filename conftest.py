@@ -1,0 +1,225 @@
+"""Wiring only: the options of a check, its fixtures, the clause mark, and the way from a test's end to the ledger."""
+
+import ctypes
+import json
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import applicable, pace
+from conformance.launches import Launches
+from grading import finding as findings
+from grading.bookkeeper import PLAN, Bookkeeper
+from spec.clause import Clause, ClauseId
+from spec.sections import CLAUSES, UnknownClause, selected
+from spec.verdict import Decision, NotApplicable, Verdict
+from subject import namespaces
+from subject import profile as profiles
+from subject.build import BuildFailed, build
+from subject.isolation import isolation_allowed
+
+ROOT = Path(__file__).resolve().parent
+CONFORMANCE = ROOT / "conformance"
+PROFILE = pytest.StashKey[profiles.Profile]()
+FOLDER = pytest.StashKey[Path]()
+SEEN = pytest.StashKey[str]()
+SET_UP = pytest.StashKey[float]()  # seconds: the scene is played there
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options of a check; `preforkspec check` passes them on."""
+    group = parser.getgroup("check", "judging a server")
+    group.addoption("--server", metavar="CMD", help="the server's command line, with {port} and other placeholders")
+    group.addoption("--subject", metavar="FILE", type=Path, help="a profile in TOML, in place of --server")
+    group.addoption("--port", metavar="N", type=int, help="the port that a server without {port} listens on")
+    group.addoption("--service-time", metavar="S", type=float, help="seconds that the server sleeps in each service")
+    group.addoption("--clause", metavar="ID", action="append", default=[], help="judge only these clauses or sections")
+    group.addoption("--level", choices=["must", "should"], default="must", help="the clauses that decide the status")
+    group.addoption(
+        "--patience", metavar="X", type=float, default=1.0, help="scale for all waits that end in a verdict"
+    )
+    group.addoption("--seed", metavar="N", type=int, help="draws the second set of parameters (default: random)")
+    group.addoption("--json", metavar="FILE", type=Path, help="write the verdict document")
+    group.addoption("--fail-fast", action="store_true", help="stop at the first clause that fails")
+    group.addoption("--verdict", action="store_true", help="print a verdict in place of pytest's own report")
+    group.addoption("--replay", metavar="CMD", default="preforkspec check", help="the command to see a verdict again")
+    group.addoption("--run-folder", metavar="DIR", type=Path, help="the folder of the run; its owner removes it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare a check, in the controller and in each worker."""
+    config.addinivalue_line("markers", "clause(id): the clause that the test decides")
+    try:
+        chosen = _chosen(config)
+        config.stash[PROFILE] = _profile(config)
+    except (UnknownClause, profiles.ProfileError) as error:
+        raise pytest.UsageError(str(error)) from error
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is not None:
+        _belong_to_controller()
+        config.stash[FOLDER] = Path(worker["folder"])
+        config.option.seed = worker["seed"]
+        return
+    config.stash[FOLDER] = config.option.run_folder or Path(tempfile.mkdtemp(prefix="preforkspec-"))
+    if config.option.seed is None:
+        config.option.seed = secrets.randbelow(1_000_000)
+    if config.option.verdict:
+        bookkeeper = Bookkeeper(
+            config, frozenset(clause.id for clause in chosen), config.stash[PROFILE], config.stash[FOLDER]
+        )
+        config.pluginmanager.register(bookkeeper, "bookkeeper")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Build the subject, once, before any worker starts. One that can't be built is one that can't start."""
+    config = session.config
+    if hasattr(config, "workerinput"):
+        return
+    try:
+        build(config.stash[PROFILE])
+    except BuildFailed as failure:
+        # Where each worker's launches look first.
+        (config.stash[FOLDER] / "cannot-start.json").write_text(json.dumps({"seen": str(failure)}), encoding="utf-8")
+
+
+def _chosen(config: pytest.Config) -> tuple[Clause, ...]:
+    return selected(tuple(name for option in config.option.clause for name in option.split(",")))
+
+
+def _belong_to_controller() -> None:
+    """End with the controller, and leave Ctrl-C to it: a worker that judged on would do so for nobody."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    ctypes.CDLL(None).prctl(namespaces.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _profile(config: pytest.Config) -> profiles.Profile:
+    options = config.option
+    if options.server is not None and options.subject is not None:
+        raise profiles.ProfileError("--server and --subject: give one of the two")
+    if options.server is not None:
+        return profiles.from_command(options.server, port=options.port, service_time=options.service_time)
+    if options.subject is not None:
+        return profiles.from_file(options.subject, port=options.port, service_time=options.service_time)
+    return profiles.reference_server(ROOT)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of one scene on one worker: it is played there once."""
+    from conformance.scheduling import by_scene
+
+    return by_scene(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each worker what all of them must agree on."""
+    node.workerinput["folder"] = str(node.config.stash[FOLDER])
+    node.workerinput["seed"] = node.config.option.seed
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    if FOLDER in config.stash and not hasattr(config, "workerinput") and config.option.run_folder is None:
+        shutil.rmtree(config.stash[FOLDER], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Bind tests to clauses: each test of conformance/ to a known one, each clause to a test; then select."""
+    ours = [item for item in items if item.path.is_relative_to(CONFORMANCE)]
+    if not ours:
+        return
+    for item in ours:
+        if not _clauses(item) or any(clause not in CLAUSES for clause in _clauses(item)):
+            raise pytest.UsageError(f"{item.nodeid}: expected a mark with the id of a clause, found {_clauses(item)}")
+    decided = {clause for item in ours for clause in _clauses(item)}
+    if {item.path for item in ours} == set(CONFORMANCE.glob("test_*.py")) and decided != set(CLAUSES):
+        raise pytest.UsageError(f"clauses without a test: {', '.join(sorted(set(CLAUSES) - decided))}")
+    chosen = {clause.id for clause in _chosen(config)}
+    kept = [item for item in items if item not in ours or chosen.intersection(_clauses(item))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+    _write_plan(config.stash[FOLDER], {item.nodeid: _clauses(item) for item in kept if item in ours})
+
+
+def _write_plan(folder: Path, plan: dict[str, list[ClauseId]]) -> None:
+    """Tell the controller which clauses each test decides; each worker writes the same, whole or not at all."""
+    scratch = folder / f"{PLAN}.{os.getpid()}"
+    scratch.write_text(json.dumps(plan), encoding="utf-8")
+    scratch.replace(folder / PLAN)
+
+
+def _clauses(item: pytest.Item) -> list[ClauseId]:
+    return [ClauseId(mark.args[0]) for mark in item.iter_markers("clause") if mark.args]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave alone what the subject does not claim, or is not told."""
+    for clause in _clauses(item):
+        why = applicable.why_not(CLAUSES[clause], item.config.stash[PROFILE])
+        if why is not None:
+            raise NotApplicable(why)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the finding of a test that decides a clause into its report; what is undecided counts as skipped."""
+    report = yield
+    if call.when == "setup":
+        item.stash[SET_UP] = call.duration
+    ended = call.when == "call" or (call.when == "setup" and call.excinfo is not None)
+    if not ended or not _clauses(item):
+        return report
+    error = call.excinfo.value if call.excinfo is not None else None
+    launches: Launches | None = getattr(item, "funcargs", {}).get("launches")
+    output = launches.last_output() if launches is not None and error is not None else ""
+    seconds = item.stash[SET_UP] + (call.duration if call.when == "call" else 0.0)
+    for clause in _clauses(item):
+        finding = findings.from_outcome(
+            clause, item.nodeid, error, seen=item.stash.get(SEEN, ""), output=output, seconds=seconds
+        )
+        report.user_properties.append((findings.PROPERTY, finding.as_json()))
+    for used in getattr(launches, "used", ()):
+        report.user_properties.append((findings.PARAMETERS, asdict(used)))
+    if isinstance(error, Decision) and error.verdict is not Verdict.FAIL:
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), 0, str(error))
+    return report
+
+
+@pytest.fixture(scope="session")
+def launches(request: pytest.FixtureRequest) -> Iterator[Launches]:
+    """Give the launches of this worker; whatever still runs at the end is ended."""
+    config = request.config
+    profile = config.stash[PROFILE]
+    handed_out = Launches(
+        profile=profile,
+        pace=pace.of(profile, patience=config.option.patience),
+        seed=config.option.seed,
+        folder=config.stash[FOLDER],
+        isolate=isolation_allowed(),
+        worker=getattr(config, "workerinput", {}).get("workerid", "main"),
+    )
+    yield handed_out
+    handed_out.close()
+
+
+@pytest.fixture
+def seen(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Note what was seen, for the verdict document, also of a test that passes."""
+
+    def note(text: str) -> None:
+        request.node.stash[SEEN] = text
+
+    return note
