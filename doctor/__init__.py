@@ -1,0 +1,1 @@
+"""What this machine allows: every answer is got by trying, none by reading a setting."""

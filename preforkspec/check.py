@@ -1,0 +1,61 @@
+"""`preforkspec check`: makes sure that the request makes sense, then runs pytest on the suite with it."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from preforkspec import house, request
+from preforkspec.keeper import Keeper
+from preforkspec.options import USAGE
+
+UNDECIDED = 3
+PYTEST_USAGE = 4
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Run a check and give its exit status."""
+    keeper = Keeper()
+    try:
+        folder = house.move_in()
+        arguments = request.options(asked)
+    except request.BadRequest as error:
+        sys.stderr.write(f"preforkspec check: {error}\n")
+        return USAGE
+    try:
+        run_folder = keeper.move_in()
+    except OSError as error:
+        sys.stderr.write(f"preforkspec check: no folder for the run can be made: {error}\n")
+        return UNDECIDED
+    try:
+        _clean_environment()
+        import pytest
+
+        from preforkspec.stopper import Stopper
+
+        code = int(pytest.main([*_fixed(folder, run_folder), *arguments], plugins=[Stopper(keeper)]))
+        # What was told is not told again; but where pytest itself broke, its last hook may not have been called.
+        return USAGE if code == PYTEST_USAGE else keeper.tell("broken off")
+    finally:
+        keeper.leave()
+
+
+def _fixed(folder: Path, run_folder: Path) -> list[str]:
+    """Give the options of every check: our settings and plugins, nobody else's."""
+    return [
+        str(folder / "conformance"),
+        *("-c", str(folder / "tox.ini"), "--rootdir", str(folder)),
+        # The settings in tox.ini are those of the selftests as well; a check only has these.
+        *("--override-ini", "addopts=", "-W", "ignore", "--assert=plain", "--capture=no"),
+        *("-p", "xdist.plugin", "-p", "pytest_timeout", "-p", "no:terminal", "-p", "no:cacheprovider"),
+        # xdist makes a base for temporary folders, and leaves it in /tmp.
+        *("--verdict", "--run-folder", str(run_folder), "--basetemp", str(run_folder / "pytest")),
+    ]
+
+
+def _clean_environment() -> None:
+    """Leave out what would change pytest's ways: options and plugins that were meant for the user's own tests."""
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        del os.environ[name]
+    os.environ.pop("PYTHONWARNINGS", None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"

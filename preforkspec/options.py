@@ -1,0 +1,111 @@
+"""The command line: what may be asked for, and one clear line for what may not."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import NoReturn
+
+USAGE = 2
+MOST_WORKERS = 64
+EPILOG = """\
+exit status of check: 0 all clauses that decide pass; 1 one fails; 2 wrong usage; 3 none fails, but some could not be
+decided, or the suite broke
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # One line: the usage would bury it.
+        self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the parser of all commands. `serve` is not parsed: its options are the reference server's."""
+    whole = _Parser(
+        prog="preforkspec",
+        description="The executable specification of pre-forking servers: judges any such server, clause by clause.",
+        epilog=EPILOG,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="store_true", help="print the suite's version")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    _check(commands.add_parser("check", help="judge a server", allow_abbrev=False, epilog=EPILOG))
+    clauses = commands.add_parser("clauses", help="the specification, as a table, or one clause in full")
+    clauses.add_argument("id", nargs="?", metavar="ID", help="a clause such as pool-2, or a section such as pool")
+    commands.add_parser("serve", help="run the reference server", add_help=False)
+    commands.add_parser("doctor", help="what this machine allows, and which clauses it could not judge")
+    return whole
+
+
+def _check(check: argparse.ArgumentParser) -> None:
+    check.description = "Judge a server clause by clause; the reference server where none is given."
+    subject = check.add_argument_group("the server")
+    subject.add_argument(
+        "--server",
+        metavar="CMD",
+        help="its command line, with {port} {min_spare} {max_spare} {max_connections} {max_children} where they go",
+    )
+    subject.add_argument("--subject", metavar="FILE", type=Path, help="a profile in TOML, in place of --server")
+    subject.add_argument("--port", metavar="N", type=_port, help="the port of a server without {port} in its command")
+    subject.add_argument("--service-time", metavar="S", type=_seconds, help="seconds that it sleeps in each service")
+    judging = check.add_argument_group("judging")
+    judging.add_argument(
+        "--clause",
+        metavar="ID",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="judge only these: ids (pool-2) or sections (pool), with blanks or commas between",
+    )
+    judging.add_argument("--level", choices=["must", "should"], help="the clauses that decide the status: must alone")
+    judging.add_argument("--fail-fast", action="store_true", help="stop at the first clause that fails")
+    judging.add_argument("--patience", metavar="X", type=_patience, default=1.0, help="scale all waits; default: 1")
+    judging.add_argument("--seed", metavar="N", type=_whole, help="draws the second set of parameters; default: random")
+    judging.add_argument("-n", metavar="WORKERS", dest="workers", type=_workers, default=2, help="default: 2")
+    check.add_argument_group("reports").add_argument("--json", metavar="FILE", type=Path, help="write the verdict here")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, not {text!r}") from None
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, not {text!r}") from None
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"expected a finite number, not {text!r}")
+    return number
+
+
+def _port(text: str) -> int:
+    port = _whole(text)
+    if not 1 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, not {port}")
+    return port
+
+
+def _seconds(text: str) -> float:
+    seconds = _number(text)
+    if not 0 <= seconds <= 60:
+        raise argparse.ArgumentTypeError(f"expected seconds from 0 to 60, not {text}")
+    return seconds
+
+
+def _patience(text: str) -> float:
+    factor = _number(text)
+    if not 0 < factor <= 100:
+        raise argparse.ArgumentTypeError(f"expected a factor above 0 and up to 100, not {text}")
+    return factor
+
+
+def _workers(text: str) -> int:
+    workers = _whole(text)
+    if not 1 <= workers <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {MOST_WORKERS} workers, not {workers}")
+    return workers

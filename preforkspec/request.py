@@ -1,0 +1,128 @@
+"""From what a user asked for to pytest's options: everything that may be wrong is looked at before anything runs."""
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+
+class BadRequest(Exception):
+    """What was asked for can't be done; the text is one line for the user."""
+
+
+def options(asked: argparse.Namespace) -> list[str]:
+    """Give pytest's options for a check. Raises BadRequest."""
+    _examine_texts(asked)
+    selectors = [name for word in asked.clause for name in word.split(",") if name]
+    level = asked.level or _level_of(_examine_selection(asked, selectors))
+    _examine_profile(asked)
+    given = _subject_options(asked)
+    if asked.patience != 1.0:
+        given += ["--patience", f"{asked.patience:g}"]
+    return [*given, "--level", level, "--replay", _replay(given), *_judging_options(asked, selectors)]
+
+
+def _judging_options(asked: argparse.Namespace, selectors: list[str]) -> Iterator[str]:
+    for name in selectors:
+        yield from ("--clause", name)
+    if asked.seed is not None:
+        yield f"--seed={asked.seed}"
+    if asked.json is not None:
+        yield from ("--json", str(_examine_target(asked.json)))
+    if asked.fail_fast:
+        yield "--fail-fast"
+    # One worker is this process itself: nothing need be started, and a single clause is judged at once.
+    if asked.workers > 1:
+        yield from ("--tx", f"{asked.workers}*popen//python={_interpreter()}", "--dist", "load")
+        yield from ("--max-worker-restart", "4")
+
+
+def _examine_texts(asked: argparse.Namespace) -> None:
+    """Refuse what is no text: it could not be told to the workers, nor written in the document."""
+    for given in (asked.server, asked.subject, asked.json):
+        if given is not None and any("\ud800" <= sign <= "\udfff" for sign in str(given)):
+            raise BadRequest(f"{str(given)!a}: expected UTF-8")
+
+
+def _examine_selection(asked: argparse.Namespace, selectors: list[str]) -> list[str]:
+    """Give the levels of the selected clauses."""
+    sections = import_module("spec.sections")
+    if asked.clause and not selectors:
+        raise BadRequest("--clause: expected an id such as pool-2, or a section; nothing was given")
+    try:
+        return [clause.level.value for clause in sections.selected(tuple(selectors))]
+    except sections.UnknownClause as error:
+        raise BadRequest(f"--clause: {error}") from error
+
+
+def _level_of(levels: list[str]) -> str:
+    """Choose a level: where no MUST was selected, the SHOULDs that were are what the user asks about."""
+    return "must" if "must" in levels else "should"
+
+
+def _examine_profile(asked: argparse.Namespace) -> None:
+    if asked.server is not None and asked.subject is not None:
+        raise BadRequest("--server and --subject: expected one of the two, both were given")
+    if asked.server is None and asked.subject is None and (asked.port, asked.service_time) != (None, None):
+        raise BadRequest("--port and --service-time: expected only with --server or --subject")
+    profiles = import_module("subject.profile")
+    own = {"port": asked.port, "service_time": asked.service_time}
+    try:
+        if asked.server is not None:
+            profiles.from_command(asked.server, **own)
+        elif asked.subject is not None:
+            profiles.from_file(asked.subject, **own)
+    except profiles.ProfileError as error:
+        raise BadRequest(str(error)) from error
+    except FileNotFoundError as error:
+        raise BadRequest(f"the current folder is gone: {error}") from error
+
+
+def _subject_options(asked: argparse.Namespace) -> list[str]:
+    options = []
+    # `=` joins what may begin with a dash.
+    if asked.server is not None:
+        options += ["--server", asked.server] if not asked.server.startswith("-") else [f"--server={asked.server}"]
+    if asked.subject is not None:
+        options += ["--subject", str(asked.subject)]
+    if asked.port is not None:
+        options += ["--port", str(asked.port)]
+    if asked.service_time is not None:
+        options += ["--service-time", f"{asked.service_time:g}"]
+    return options
+
+
+def _examine_target(path: Path) -> Path:
+    """Make sure that the verdict document can be written at the end, so that no run is lost."""
+    target = path.absolute()
+    if target.is_dir():
+        raise BadRequest(f"--json {path}: is a folder; expected a file")
+    if not target.parent.is_dir():
+        raise BadRequest(f"--json {path}: no folder {target.parent}; expected a file in a folder that exists")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise BadRequest(f"--json {path}: may not be written")
+    return target
+
+
+def _interpreter() -> str:
+    """Give the workers' interpreter, in quotes; -P keeps a student's `socket.py` from standing in for the library's."""
+    return f"{shlex.quote(os.path.normpath(sys.executable))} -P"
+
+
+def _replay(given: list[str]) -> str:
+    """Give the command that shows a verdict again, to paste into a shell in the same folder."""
+    program = sys.argv[0]
+    if Path(program).name == "__main__.py":
+        words = [Path(sys.executable).name if _is_on_path(sys.executable) else sys.executable, "-m", "preforkspec"]
+    else:
+        words = ["preforkspec" if _is_on_path(program) else program]
+    return shlex.join([*words, "check", *given])
+
+
+def _is_on_path(program: str) -> bool:
+    found = shutil.which(Path(program).name)
+    return found is not None and Path(found).absolute() == Path(program).absolute()
