@@ -1,0 +1,68 @@
+"""The servers by which the suite is tested: mutants (one thing wrong each) and variants (sound, built otherwise).
+
+Reads their tables (`mutants/mutants.toml`, `variants/variants.toml`), builds them and writes a profile for each.
+"""
+
+import json
+import subprocess
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+DEFAULT_COMMAND = "./{binary} {port} {min_spare} {max_spare} {max_connections} {max_children}"
+EVERYTHING = "*"  # among the clauses that may fail as well
+COMPILER = ["cc", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """One server of the corpus. `clause` is the one that must fail, empty for a variant; `also` may fail with it."""
+
+    name: str
+    why: str
+    folder: Path
+    clause: str = ""
+    also: tuple[str, ...] = ()
+    source: str = ""
+    flags: tuple[str, ...] = ()
+    command: str = DEFAULT_COMMAND
+    profile: dict[str, object] = field(default_factory=dict)
+
+    def built(self, where: Path) -> Path:
+        """Build the server into a folder; gives the profile to check it with."""
+        where.mkdir(parents=True, exist_ok=True)
+        if self.source:
+            built = [*COMPILER, *self.flags, str(self.folder / self.source), "-o", str(where / self.name)]
+            subprocess.run(built, check=True, cwd=self.folder)
+        command = self.command.replace("{binary}", self.name).replace("{here}", str(self.folder))
+        keys: dict[str, object] = {"name": self.name, "command": command, **self.profile}
+        profile = where / f"{self.name}.toml"
+        # A JSON string or number is a TOML one; a table of its own comes last.
+        plain = {key: value for key, value in keys.items() if not isinstance(value, dict)}
+        tables = {key: value for key, value in keys.items() if isinstance(value, dict)}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
+        for name, table in tables.items():
+            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        profile.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return profile
+
+
+def mutants() -> list[Server]:
+    """Give all mutants, in the order of their table."""
+    return _read(HERE / "mutants" / "mutants.toml", "mutant")
+
+
+def variants() -> list[Server]:
+    """Give all variants, in the order of their table."""
+    return _read(HERE / "variants" / "variants.toml", "variant")
+
+
+def _read(table: Path, kind: str) -> list[Server]:
+    servers = []
+    default = {"source": "prefork.c"} if kind == "mutant" else {}
+    for row in tomllib.loads(table.read_text(encoding="utf-8"))[kind]:
+        named = default | {key: row.pop(key) for key in ("name", "why", "clause", "source", "command") if key in row}
+        also, flags = tuple(row.pop("also", ())), tuple(row.pop("flags", ()))
+        servers.append(Server(**named, also=also, flags=flags, folder=table.parent, profile=row))
+    return servers

@@ -1,0 +1,161 @@
+/* One connection: read a request's head, send one dummy response, close without a reset.
+ * It knows nothing of the pool. A silent client is waited for, for as long as it is there. */
+
+enum { HEAD_MAX = 8192 };
+enum outcome { COMPLETE, TOO_LARGE, GONE };
+
+struct request {
+    char bytes[HEAD_MAX + 1];
+    size_t length; /* what has been read */
+    size_t end;    /* where the head ends; what lies beyond is another request, or a body */
+};
+
+#ifdef MUTANT_ACCEPTS_AHEAD
+static void wait_and_accept_ahead(int client); /* child.h */
+#endif
+
+static size_t end_of_head(const char *bytes)
+{
+    const char *crlf = strstr(bytes, "\r\n\r\n"), *lf = strstr(bytes, "\n\n");
+    if (crlf && (!lf || crlf < lf))
+        return (size_t)(crlf - bytes) + 4;
+#ifdef MUTANT_REPLIES_AFTER_FIRST_LINE
+    if (strchr(bytes, '\n'))
+        return (size_t)(strchr(bytes, '\n') - bytes) + 1;
+#endif
+#ifdef MUTANT_REPLIES_AFTER_FIRST_SEGMENT
+    return strlen(bytes);
+#endif
+    return lf ? (size_t)(lf - bytes) + 2 : 0;
+}
+
+static enum outcome read_head(int client, struct request *request)
+{
+    request->bytes[request->length] = '\0';
+    while ((request->end = end_of_head(request->bytes)) == 0) {
+        if (request->length == HEAD_MAX) {
+#ifdef MUTANT_OVERSIZED_KILLS
+            raise(SIGSEGV); /* strcat() into a fixed array, in short */
+#endif
+            return TOO_LARGE;
+        }
+#ifdef MUTANT_ACCEPTS_AHEAD
+        wait_and_accept_ahead(client);
+#endif
+        ssize_t n = recv(client, request->bytes + request->length, HEAD_MAX - request->length, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+#ifdef MUTANT_UNFINISHED_HANGS
+        while (n == 0 && request->length > 0) /* "read until a newline", with no thought of the end */
+            pause();
+#endif
+#ifdef MUTANT_UNFINISHED_SPINS
+        if (n == 0 && request->length > 0)
+            continue;
+#endif
+        if (n <= 0)
+            return GONE;
+        for (ssize_t i = 0; i < n; i++) /* a NUL would hide what follows it from strstr() */
+            if (request->bytes[request->length + (size_t)i] == '\0')
+                request->bytes[request->length + (size_t)i] = ' ';
+        request->length += (size_t)n;
+        request->bytes[request->length] = '\0';
+    }
+    return COMPLETE;
+}
+
+/* METHOD SP TARGET SP HTTP/1.x: all that a server with a dummy response needs to tell. */
+static bool well_formed(const char *head)
+{
+    char method[16];
+    int minor;
+    return sscanf(head, "%15[A-Z] %*s HTTP/1.%d", method, &minor) == 2;
+}
+
+static void send_all(int client, const char *text)
+{
+    size_t left = strlen(text);
+    while (left > 0) {
+        ssize_t n = send(client, text, left, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return; /* the client has gone: nothing is owed to it */
+        text += n;
+        left -= (size_t)n;
+    }
+}
+
+static void reply(int client, const char *status)
+{
+    static const char body[] = "hello\n";
+    char text[256];
+    const char *head = "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s";
+    size_t declared = strlen(body);
+#ifdef MUTANT_LENGTH_TOO_SHORT
+    declared -= 2;
+#endif
+#ifdef MUTANT_LENGTH_TOO_LONG
+    declared += 1; /* sizeof counts the NUL */
+#endif
+#ifdef MUTANT_NO_STATUS_LINE
+    head = "Content-Type: text/plain\r\nX-Status: %s\r\nContent-Length: %zu\r\n\r\n%s";
+#endif
+#ifdef MUTANT_BARE_TEXT
+    head = "%1$.0s%2$.0zu%3$s\n";
+    declared = 0;
+#endif
+#ifdef MUTANT_NO_END_OF_HEAD
+    head = "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n%s";
+#endif
+#ifdef MUTANT_NO_STATUS_CODE
+    head = "HTTP/1.1 %1$.0sOK\r\nContent-Type: text/plain\r\nContent-Length: %2$zu\r\n\r\n%3$s";
+#endif
+#ifdef MUTANT_LINE_FEEDS_ONLY
+    head = "HTTP/1.1 %s\nContent-Type: text/plain\nContent-Length: %zu\nConnection: close\n\n%s";
+#endif
+#if defined MUTANT_KEEPS_ALIVE_10 || defined MUTANT_KEEPS_ALIVE_10_ASKED || defined MUTANT_KEEPS_ALIVE_11
+    head = "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: keep-alive\r\n\r\n%s";
+#endif
+    snprintf(text, sizeof text, head, status, declared, body);
+    send_all(client, text);
+}
+
+/* close() with unread bytes sends a reset, which may overtake the reply: first our end, then what the client
+ * still says, then close. A client that keeps its end open costs the child no more than the patience here. */
+static void close_politely(int client)
+{
+    struct timeval patience = {.tv_usec = 200000};
+    char rest[16384];
+    shutdown(client, SHUT_WR);
+    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    for (int reads = 0; reads < 64 && recv(client, rest, sizeof rest, 0) > 0; reads++) {
+    }
+    close(client);
+}
+
+#include "persistent.h"
+
+/* Serve one connection, and close it. Returns whether a whole request was read. */
+static bool serve(int client)
+{
+    struct request request = {.length = 0};
+#ifdef MUTANT_REPLIES_UNREAD
+    reply(client, "200 OK");
+    close_politely(client);
+    return true;
+#endif
+    enum outcome outcome = read_head(client, &request);
+#ifdef MUTANT_MALFORMED_KILLS
+    if (outcome == COMPLETE && !well_formed(request.bytes))
+        raise(SIGSEGV); /* strtok() gave NULL */
+#endif
+    if (outcome == TOO_LARGE)
+        reply(client, "431 Request Header Fields Too Large");
+    else if (outcome == COMPLETE)
+        reply(client, well_formed(request.bytes) ? "200 OK" : "400 Bad Request");
+    if (outcome == COMPLETE)
+        serve_more(client, &request);
+    close_politely(client);
+    return outcome == COMPLETE;
+}

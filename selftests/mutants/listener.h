@@ -1,0 +1,56 @@
+/* The listening socket: opened by the parent, before the first fork. */
+
+#if defined MUTANT_REUSEPORT || defined MUTANT_TWO_LISTENERS
+#define EACH_ITS_OWN
+#endif
+
+/* Parent. Another server has the port. */
+static void refuse_port(void)
+{
+#ifdef MUTANT_PORT_IN_USE_LEAVES_CHILDREN
+    leave_a_child_behind();
+#endif
+#ifndef MUTANT_PORT_IN_USE_SILENT
+    fprintf(stderr, "prefork: port %d: %s\n", settings.port, strerror(errno));
+#endif
+#ifdef MUTANT_PORT_IN_USE_STATUS_0
+    exit(0);
+#endif
+    exit(1);
+}
+
+static int open_listener(void)
+{
+    int flags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, yes = 1, backlog = 512;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)settings.port)};
+#ifdef MUTANT_BLOCKING_LISTENER
+    flags &= ~SOCK_NONBLOCK;
+#endif
+#ifdef MUTANT_BACKLOG
+    backlog = MUTANT_BACKLOG;
+#endif
+#ifdef MUTANT_BACKLOG_IS_N
+    backlog = settings.max_connections;
+#endif
+    int fd = socket(AF_INET, flags, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+#ifdef EACH_ITS_OWN
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+#endif
+#ifdef MUTANT_PORT_IN_USE_RETRIES
+    while (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, backlog) < 0) {
+        fprintf(stderr, "prefork: port %d: %s\n", settings.port, strerror(errno));
+        sleep(1);
+    }
+    return fd;
+#endif
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        refuse_port();
+#ifdef MUTANT_REUSEPORT
+    if (listener < 0)
+        return fd; /* the parent's only keeps the port; each child listens on its own */
+#endif
+    if (listen(fd, backlog) < 0)
+        refuse_port();
+    return fd;
+}

@@ -1,0 +1,98 @@
+/* A pre-forking server: sound and small as it stands, and wrong in one place when compiled with a MUTANT_ name.
+ *
+ *     prefork PORT MIN_SPARE MAX_SPARE MAX_CONNECTIONS [MAX_CHILDREN]
+ *
+ * settings.h   the command line
+ * http.h       one connection (persistent.h: what may follow its first response)
+ * child.h      one child (concurrent.h: how it goes about a connection)
+ * parent.h     the pool: table, messages, reaping (regulate.h: how many; parent_accepts.h: what a parent may not do)
+ *
+ * One translation unit, so that a mutant is one flag. What each mutant breaks, and who does so in real life, is
+ * told in mutants.toml; a mutant's lines stand where the sound server's would.
+ */
+#define _GNU_SOURCE
+#pragma GCC diagnostic ignored "-Wunused-function" /* a mutant may leave out a function's only caller */
+#pragma GCC diagnostic ignored "-Wunused-variable"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int listener = -1;
+
+/* What some mutants make before the first fork, so that all children have it. */
+#ifdef MUTANT_COMMON_EPOLL
+static int common_epoll;
+#endif
+#ifdef MUTANT_NUDGES_ALL
+static int nudge;
+#endif
+#ifdef MUTANT_SERIALISED
+static int lock_file;
+#endif
+#ifdef MUTANT_TWO_LISTENERS
+static int listeners[2];
+#endif
+static bool any_recycled;
+
+#include "settings.h"
+
+#if defined MUTANT_DISPATCHER || defined MUTANT_DISPATCHER_LISTENER_HELD || defined MUTANT_ACCEPTOR_CHILD
+#define HANDED_OVER
+#include "hand.h"
+#endif
+
+#ifdef MUTANT_TAKES_TURNS
+#include "turns.h"
+#endif
+
+#include "http.h"
+
+#include "listener.h"
+
+#include "child.h"
+
+#include "parent.h"
+
+int main(int argc, char **argv)
+{
+    read_settings(argc, argv);
+    listener = open_listener();
+#ifdef MUTANT_COMMON_EPOLL
+    common_epoll = epoll_create1(EPOLL_CLOEXEC);
+    watch(common_epoll, listener, EPOLLIN | EPOLLEXCLUSIVE, LISTENER_KEY);
+#endif
+#ifdef MUTANT_NUDGES_ALL
+    nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+#endif
+#ifdef MUTANT_SERIALISED
+    lock_file = memfd_create("lock", MFD_CLOEXEC);
+#endif
+#ifdef MUTANT_TWO_LISTENERS
+    listeners[0] = listener;
+    listeners[1] = open_listener();
+#endif
+#ifdef MUTANT_TAKES_TURNS
+    prepare_turns();
+#endif
+#ifdef HANDED_OVER
+    open_hand();
+#endif
+    run_parent();
+}

@@ -1,0 +1,199 @@
+/* Parent. How many children there are to be: one round of regulation follows each batch of messages. */
+
+#include "unrest.h"
+
+static void start(void)
+{
+    int n = settings.min_spare;
+#ifdef MUTANT_STARTS_BELOW_MIN
+    n = n > 1 ? n - 1 : 1;
+#endif
+#ifdef MUTANT_STARTS_ABOVE_MAX
+    n = settings.max_spare + 1;
+#endif
+    n = at_most(n, settings.max_children);
+    while (n-- > 0 && spawn()) {
+    }
+}
+
+/* The newest idle one: the kernel wakes the oldest first, so this one is least likely to be woken just now. */
+static struct child *to_shed(void)
+{
+    struct child *chosen = NULL;
+    for (int i = 0; i < MOST_CHILDREN; i++) {
+        bool eligible = pool[i].state == IDLE;
+#if defined MUTANT_KILLS_FIRST || defined MUTANT_KILLS_NEWEST || defined MUTANT_KILLS_RANDOM
+        eligible = pool[i].state == IDLE || pool[i].state == BUSY;
+#endif
+#ifdef MUTANT_KILLS_FIRST
+        if (eligible && !chosen)
+            chosen = &pool[i];
+        continue;
+#endif
+#ifdef MUTANT_KILLS_RANDOM
+        if (eligible && (!chosen || rand() % 3 == 0))
+            chosen = &pool[i];
+        continue;
+#endif
+        if (eligible && (!chosen || pool[i].birth > chosen->birth))
+            chosen = &pool[i];
+    }
+    return chosen;
+}
+
+static void shed(void)
+{
+    struct child *chosen = to_shed();
+    if (!chosen)
+        return;
+    dismiss(chosen);
+#if defined MUTANT_KILLS_FIRST || defined MUTANT_KILLS_NEWEST || defined MUTANT_KILLS_RANDOM
+    kill(chosen->pid, SIGTERM);
+#endif
+}
+
+/* How many more are wanted. */
+static int shortage(int idle, int live)
+{
+    int wanted = settings.min_spare - idle;
+    (void)live;
+#ifdef MUTANT_NEVER_GROWS
+    wanted = 0;
+#endif
+#ifdef MUTANT_GROWS_WHEN_NOBODY_IDLE
+    if (idle > 0)
+        wanted = 0;
+#endif
+#ifdef MUTANT_GROWS_TO_MIN_LESS_1
+    wanted -= 1;
+#endif
+#if defined MUTANT_GROWS_BY_TOTAL || defined MUTANT_BOUNDS_ON_TOTAL
+    wanted = settings.min_spare - live;
+#endif
+#ifdef MUTANT_HIDDEN_LIMIT
+    if (live >= 2 * settings.max_spare)
+        wanted = 0; /* an array of that size */
+#endif
+#ifdef MUTANT_GROWS_TO_LIMIT
+    static bool growing; /* until there is no room: nobody asks what came of it */
+    growing = wanted > 0 || (growing && live < settings.max_children);
+    if (growing)
+        wanted = settings.max_children;
+#endif
+#if defined MUTANT_SHEDS_BELOW_MIN || defined MUTANT_SHEDS_BY_TOTAL
+    if (!connected)
+        wanted = 0; /* who is short is only asked when a C comes */
+#endif
+#ifdef MUTANT_STORM
+    for (int i = 0; i < MOST_CHILDREN; i++) /* newborns count only when they had time to say hello */
+        wanted += pool[i].state == IDLE && now() - pool[i].born < 100;
+#endif
+#ifdef MUTANT_BACKS_OFF
+    if (recycled_at && now() - recycled_at < 3000)
+        wanted = owed = 0; /* children that end so soon may be crashing */
+#endif
+#ifdef MUTANT_REPLACES_WHEN_ALL_GONE
+    if (live == 0)
+        any_recycled = false;
+    if (any_recycled)
+        wanted = owed = 0;
+#endif
+    return wanted;
+}
+
+/* How many children max_children still allows. */
+static int room_for(int idle, int live)
+{
+    (void)idle;
+#ifdef MUTANT_LIMIT_PLUS_1
+    return settings.max_children + 1 - live;
+#endif
+#ifdef MUTANT_LIMIT_IGNORED
+    return MOST_CHILDREN;
+#endif
+#ifdef MUTANT_LIMIT_ON_IDLE
+    return settings.max_children - idle;
+#endif
+#ifdef MUTANT_LIMIT_FORGETS_LEAVING
+    return settings.max_children - (live - count(LEAVING));
+#endif
+    return settings.max_children - live;
+}
+
+/* How many are too many. */
+static int surplus(int idle, int live)
+{
+    int excess = idle - settings.max_spare;
+    (void)live;
+#if defined MUTANT_NEVER_SHEDS || defined MUTANT_KILLS_LATE /* which has a way of its own: unrest.h */
+    excess = 0;
+#endif
+#ifdef MUTANT_KEEPS_MAX_PLUS_1
+    excess -= 1;
+#endif
+#ifdef MUTANT_SHEDS_WHEN_QUIET
+    if (count(BUSY) > 0)
+        excess = 0;
+#endif
+#ifdef MUTANT_SHEDS_BELOW_MIN
+    if (excess > 0) {
+        excess = idle - (settings.min_spare > 1 ? settings.min_spare - 1 : 1);
+        connected = false;
+    }
+#endif
+#ifdef MUTANT_SHEDS_ONCE
+    static bool has_shed;
+    excess = has_shed ? 0 : at_most(excess, 1);
+    has_shed = has_shed || excess > 0;
+#endif
+#ifdef MUTANT_BOUNDS_ON_TOTAL
+    excess = live - settings.max_spare;
+#endif
+#ifdef MUTANT_GROWS_TO_LIMIT
+    static long last; /* one every 20 ms */
+    excess = now() - last < 20 ? 0 : at_most(excess, 1);
+    last = excess > 0 ? now() : last;
+#endif
+#ifdef MUTANT_SHEDS_BY_TOTAL
+    excess = at_most(idle - 1, live - settings.max_spare);
+    connected = connected && excess <= 0;
+#endif
+    return excess;
+}
+
+/* One round. Returns the milliseconds until the next is due; -1: when there is news. */
+static int regulate(void)
+{
+    static int step = 1;
+    int idle = count(IDLE), live = MOST_CHILDREN - count(EMPTY);
+#if defined MUTANT_STARTS_BELOW_MIN || defined MUTANT_STARTS_ABOVE_MAX
+    if (!heard_any)
+        return -1;
+#endif
+    int due = listen_or_not(idle, live), wanted = shortage(idle, live), room = room_for(idle, live);
+    if (wanted > 0 && room > 0) {
+#ifdef MUTANT_GROWS_ONCE
+        static bool grown;
+        if (grown)
+            return -1;
+        grown = true;
+#endif
+        int newborns = at_most(step, at_most(wanted, room));
+        step = at_most(2 * step, 32);
+        while (newborns-- > 0)
+            if (!spawn())
+                return 100; /* forks are refused, for now */
+        owed = 0;
+#ifdef MUTANT_STORM
+        return 5;
+#endif
+        return 0;
+    }
+    step = 1;
+    for (; owed > 0 && idle < settings.max_spare && room > 0; owed--, idle++, room--)
+        spawn();
+    owed = 0;
+    for (int excess = surplus(idle, live); excess > 0; excess--)
+        shed();
+    return disturb(count(IDLE), room, due);
+}

@@ -1,0 +1,53 @@
+"""The suite against servers of our own: each clause catches a mutant of its own, and no variant raises an alarm.
+
+Only one mutant a clause, judged by that clause, and the quicker variants; `python -m selftests.matrix` judges all
+of them by everything.
+"""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from selftests import corpus, matrix
+from selftests.corpus import Server
+from spec.sections import CLAUSES
+
+needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler, and the corpus is in C")
+
+FIRST_MUTANT = {server.clause: server for server in reversed(corpus.mutants())}
+QUICK_VARIANTS = [
+    "shell-wrapper",
+    "dual-stack",
+    "edge-triggered",
+    "parent-recycles",
+    "sheds-to-min",
+    "round-robin",
+    "classical",
+]
+
+
+def test_every_clause_has_a_mutant() -> None:
+    assert set(CLAUSES) == set(FIRST_MUTANT)
+
+
+def test_the_tables_name_known_clauses_and_each_server_once() -> None:
+    everyone = corpus.mutants() + corpus.variants()
+    assert {clause for server in everyone for clause in server.also} <= {*CLAUSES, corpus.EVERYTHING}
+    assert len({server.name for server in everyone}) == len(everyone)
+
+
+@needs_compiler
+@pytest.mark.parametrize("server", [FIRST_MUTANT[clause] for clause in CLAUSES], ids=lambda server: server.name)
+def test_a_clause_catches_its_mutant(server: Server, tmp_path: Path) -> None:
+    checked = matrix.check(server, tmp_path, clauses=[server.clause], workers=0)
+    assert server.clause in checked.failed, matrix.told(checked)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    "server", [server for server in corpus.variants() if server.name in QUICK_VARIANTS], ids=lambda server: server.name
+)
+def test_no_alarm_is_raised_on_a_variant(server: Server, tmp_path: Path) -> None:
+    checked = matrix.check(server, tmp_path, workers=2)
+    assert checked.outcome == "sound", matrix.told(checked)

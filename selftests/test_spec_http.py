@@ -1,0 +1,149 @@
+"""The judge of one exchange, fed by the parser that the suite uses: bytes in, clauses out."""
+
+import pytest
+
+from drivers.client import Client, Ending
+from drivers.http_exchange import read_exchange
+from spec import http
+from spec.http import Exchange
+
+
+class Finished(Client):
+    """A client after its connection: what it received, and how that ended."""
+
+    def __init__(self, received: bytes, ending: Ending) -> None:
+        self.received = bytearray(received)
+        self.ending = ending
+        self.began = 10.0
+        self.ended = 0.0 if ending is Ending.OPEN else 12.0
+
+
+def exchange(received: bytes, ending: Ending = Ending.CLOSED) -> Exchange:
+    return read_exchange(Finished(received, ending), asked="a GET")
+
+
+def broken(received: bytes, ending: Ending = Ending.CLOSED) -> dict[str, str]:
+    return {each.clause.id: each.seen for each in http.judge_exchange(exchange(received, ending))}
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
+WHOLE = HEAD + b"\r\nhello"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        WHOLE,
+        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\nuntil the connection ends",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+        CHUNKED + b"0\r\n\r\n",
+        b"HTTP/1.1 200 \r\nconnection: close\r\nCONTENT-length: 5\r\n\r\nhello",
+    ],
+    ids=["length", "empty", "until-close", "no-content", "redirect", "chunked", "any-case"],
+)
+def test_a_whole_response_passes(received: bytes) -> None:
+    assert broken(received) == {}
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        b"",
+        b"hello",
+        b"hello\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n",
+        b"HTTP/1.1 OK\r\n\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nNo colon here\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"<html>dummy</html>",
+    ],
+    ids=[
+        "nothing",
+        "body",
+        "line",
+        "head-cut",
+        "no-status",
+        "http-2",
+        "no-colon",
+        "length-word",
+        "two-lengths",
+        "html",
+    ],
+)
+def test_what_is_not_http_breaks_the_first_clause_only(received: bytes) -> None:
+    found = broken(received)
+    assert list(found) == ["http-1"]
+    assert repr(received[:20])[2:-1] in found["http-1"]
+    assert "a GET" in found["http-1"]
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_an_error_is_no_answer_to_a_get(status: int) -> None:
+    found = broken(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)
+    assert f"status {status}" in found["http-1"]
+
+
+def test_a_body_shorter_than_declared_is_found() -> None:
+    found = broken(HEAD + b"\r\nhel")
+    assert list(found) == ["http-2"]
+    assert "5 bytes of body were declared, 3 came" in found["http-2"]
+
+
+def test_a_body_longer_than_declared_is_found() -> None:
+    found = broken(WHOLE + b", world")
+    assert list(found) == ["http-2"]
+    assert "7 bytes came after the first response ended" in found["http-2"]
+
+
+def test_a_second_response_on_one_connection_is_found() -> None:
+    assert f"{len(WHOLE)} bytes came after" in broken(WHOLE + WHOLE)["http-2"]
+
+
+def test_a_last_chunk_that_never_comes_is_found() -> None:
+    found = broken(CHUNKED)
+    assert list(found) == ["http-2"]
+
+
+def test_a_chunk_that_lies_about_its_length_is_found() -> None:
+    assert list(broken(CHUNKED.replace(b"5\r\n", b"4\r\n") + b"0\r\n\r\n")) == ["http-2"]
+
+
+@pytest.mark.parametrize(
+    "received", [WHOLE, CHUNKED + b"0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nand so on"], ids=["length", "chunked", "none"]
+)
+def test_a_connection_that_stays_open_is_found(received: bytes) -> None:
+    found = broken(received, Ending.OPEN)
+    assert list(found) == ["http-2"]
+    assert "not closed" in found["http-2"]
+
+
+def test_a_body_cut_off_by_an_open_connection_is_found() -> None:
+    assert "5 bytes of body were declared, 2 came" in broken(HEAD + b"\r\nhe", Ending.OPEN)["http-2"]
+
+
+def test_a_reset_after_a_whole_response_closes_the_connection_too() -> None:
+    assert broken(WHOLE, Ending.RESET) == {}
+
+
+def test_a_body_without_a_length_that_ends_with_a_reset_may_be_cut() -> None:
+    """Only an orderly close ends a body that no length was declared for; whether this one was whole is not known."""
+    found = broken(b"HTTP/1.0 200 OK\r\n\r\nhel", Ending.RESET)
+    assert set(found) <= {"http-2"}
+
+
+def test_an_exchange_says_what_was_declared_and_what_came() -> None:
+    seen = exchange(WHOLE + b"!!")
+    assert (seen.status, seen.declared, seen.body, seen.surplus, seen.closed) == (200, 5, 5, 2, True)
+    assert seen.waited == 2.0
+    endless = exchange(b"HTTP/1.0 200 OK\r\n\r\nhello")
+    assert (endless.declared, endless.body, endless.surplus) == (None, 5, 0)
+
+
+def test_an_interim_response_is_not_the_answer() -> None:
+    assert broken(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE) == {}
+    assert list(broken(b"HTTP/1.1 100 Continue\r\n\r\n")) == ["http-1"]

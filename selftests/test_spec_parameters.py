@@ -1,0 +1,71 @@
+"""Parameters: which sets are legal, and what the seeds draw."""
+
+from random import Random
+
+import pytest
+
+from spec.parameters import Parameters, draw_for_pool, draw_for_recycle
+
+SEEDS = range(10_000)
+
+
+def a_set(low: int = 2, high: int = 4, connections: int = 5, limit: int | None = 8) -> Parameters:
+    return Parameters(min_spare=low, max_spare=high, max_connections=connections, max_children=limit)
+
+
+@pytest.mark.parametrize(
+    "legal", [a_set(), a_set(limit=None), a_set(1, 1, 1, 1), a_set(3, 3), a_set(limit=2), a_set(limit=3)], ids=str
+)
+def test_a_legal_set_has_nothing_wrong_with_it(legal: Parameters) -> None:
+    assert legal.why_illegal() is None
+
+
+@pytest.mark.parametrize(
+    ("illegal", "words"),
+    [
+        (a_set(0), ["min_spare is 0"]),
+        (a_set(-1), ["min_spare is -1"]),
+        (a_set(5, 4), ["max_spare 4", "min_spare 5"]),
+        (a_set(connections=0), ["max_connections is 0"]),
+        (a_set(connections=-1), ["max_connections is -1"]),
+        (a_set(limit=1), ["max_children 1", "min_spare 2"]),
+        (a_set(limit=0), ["max_children 0"]),
+    ],
+)
+def test_an_illegal_set_says_what_is_wrong_in_numbers(illegal: Parameters, words: list[str]) -> None:
+    why = illegal.why_illegal() or ""
+    for word in words:
+        assert word in why
+
+
+def test_a_set_names_its_numbers_and_its_limit_where_it_has_one() -> None:
+    assert str(a_set()) == "min_spare 2, max_spare 4, max_connections 5, max_children 8"
+    assert str(a_set().unlimited()) == "min_spare 2, max_spare 4, max_connections 5"
+
+
+def test_every_draw_for_the_pool_is_legal_and_tells_wrong_servers_apart() -> None:
+    drawn = [draw_for_pool(Random(seed)) for seed in SEEDS]
+    for each in drawn:
+        assert each.why_illegal() is None
+        assert each.unlimited().why_illegal() is None
+        assert each.min_spare >= 2, "tells 'grows when nobody is idle' from 'grows below min_spare'"
+        assert each.max_spare - each.min_spare >= 2, "leaves a place where nothing may happen"
+        assert each.max_connections >= 2_000, "no child is recycled meanwhile"
+        assert each.max_children is not None
+        assert each.max_children >= 2 * each.max_spare, "load can go up in two steps"
+    assert len({(each.min_spare, each.max_spare) for each in drawn}) >= 9
+    assert len({each.max_connections for each in drawn}) > 1_000
+
+
+def test_every_draw_for_recycling_is_legal_and_leaves_nobody_to_shed() -> None:
+    drawn = [draw_for_recycle(Random(seed)) for seed in SEEDS]
+    for each in drawn:
+        assert each.why_illegal() is None
+        assert each.max_spare - each.min_spare >= 9
+        assert each.max_connections >= 2
+    assert len({each.max_connections for each in drawn}) >= 4
+    assert len({each.max_spare for each in drawn}) >= 3
+
+
+def test_a_seed_draws_the_same_set_again() -> None:
+    assert draw_for_pool(Random("pool 7")) == draw_for_pool(Random("pool 7"))
