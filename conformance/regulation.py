@@ -14,7 +14,7 @@ from spec.event import Collapsed, Phase, Pid, Rested, Restless, Settled, Stalled
 from spec.pool import Owed, owed
 
 # A pool that is now too small, now too large, so many times in one wait, does not regulate: it swings. A sound one
-# overshoots once, and sheds.
+# overshoots once, and sheds. Nor does one get anywhere that turns back so many times on its way.
 MOST_SWINGS = 8
 # The classical rule sheds one a round; 64 of them undo two of its largest steps.
 MOST_DISTURBANCES = 64
@@ -48,15 +48,44 @@ def settle_start(stage: Stage) -> None:
     stage.watch.leave_out_helpers()
 
 
+class Approach:
+    """Tells a pool's steps towards its bounds from those away from them, look by look.
+
+    Where the pool stood best does not count: a look in the middle of a burst of births, or between the ends of several
+    children, would make a record of what is on its way to be worse.
+    """
+
+    def __init__(self) -> None:
+        self._owed: Owed | None = None
+        self._reached = 0
+        self._away = False
+        self.swings = 0  # from too few to too many, or back
+        self.setbacks = 0  # runs of steps away from the bounds
+
+    def nearer(self, what: Owed, *, live: int, busy: int) -> bool:
+        """Take one look; True where it shows a step towards what is owed."""
+        reached = -live if what is Owed.SHEDDING else live + busy
+        before, self._reached = self._reached, reached
+        if what is not self._owed:
+            self.swings += self._owed is not None
+            self._owed, self._away = what, False
+            return True
+        if reached < before and not self._away:
+            self._away = True
+            self.setbacks += 1
+        elif reached > before:
+            self._away = False
+        return reached > before
+
+
 def settle(stage: Stage, phase: Phase, *, meanwhile: Callable[[], None] | None = None) -> None:
     """Wait until all held connections that can be are accepted, and the pool is within its bounds.
 
-    Each step towards the bounds renews the patience. Raises Stopped when steps no longer come.
+    Each step towards the bounds renews the patience. Raises Stopped when steps no longer come, or lead nowhere.
     """
     patience = Patience(stage.pace.step)
+    approach = Approach()
     began = stage.clock()
-    swings = 0
-    best: tuple[Owed, int] | None = None
     while True:
         _step(stage, phase)
         if meanwhile is not None:
@@ -67,20 +96,19 @@ def settle(stage: Stage, phase: Phase, *, meanwhile: Callable[[], None] | None =
         if what is Owed.REST and (not queued or live == busy):
             stage.watch.write(Settled(stage.clock(), phase))
             return
-        # Progress: a record in the direction that is owed; passing clients come and go, and are none.
-        reached = -live if what is Owed.SHEDDING else live + len(stage.busy())
-        if best is None or best[0] is not what or reached > best[1]:
-            swings += best is not None and best[0] is not what
-            if swings > MOST_SWINGS:
-                stage.watch.write(Restless(stage.clock(), phase, stage.clock() - began))
-                raise Stopped
-            best = (what, reached)
+        # Passing clients come and go, and are no progress.
+        if approach.nearer(what, live=live, busy=len(stage.busy())):
             patience.renew()
-        elif patience.over():
-            if what is Owed.REST:
-                stage.watch.write(Stranded(stage.clock(), phase, queued, patience.seconds))
-            else:
-                stage.watch.write(Stalled(stage.clock(), phase, patience.seconds))
+        spent = patience.over()
+        if approach.swings > MOST_SWINGS:
+            stage.watch.write(Restless(stage.clock(), phase, stage.clock() - began))
+            raise Stopped
+        if spent or approach.setbacks > MOST_SWINGS:
+            after = patience.seconds if spent else stage.clock() - began
+            stranded = queued and live > busy
+            stage.watch.write(
+                Stranded(stage.clock(), phase, queued, after) if stranded else Stalled(stage.clock(), phase, after)
+            )
             raise Stopped
 
 

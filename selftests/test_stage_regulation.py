@@ -1,6 +1,7 @@
 """Waiting for a pool to settle and to rest, with servers that do, that don't, and that can't."""
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from conformance.pace import Pace
-from conformance.regulation import Stopped, rest, settle, settle_start, want
+from conformance.regulation import MOST_SWINGS, Approach, Stopped, rest, settle, settle_start, want
 from conformance.stage import Stage
 from selftests.scripted import BOUNDS, GENEROUS, QUICK, Staged, staged
 from spec import pool
 from spec.event import Collapsed, Event, Phase, Rested, Restless, Settled, Stalled, Stranded, Timeline, Wanted
 from spec.parameters import Parameters
+from spec.pool import Owed
 
 # Rests are short, and no step is given up before the machine has had its time.
 SHORT_ROUNDS = Pace(grow_round=0.1, shed_each=0.1, patience=20.0)
@@ -90,6 +92,64 @@ def test_a_pool_that_takes_no_step_towards_its_bounds_has_stalled(on_stage: Stag
         gives_up(lambda: settle_start(stage))
         assert isinstance(last(stage), Stalled)
         assert broken(stage.watch.timeline()) == [found]
+
+
+@pytest.mark.parametrize("looks", [[16, 19, 18, 17, 16, 15], [16, 17, 18, 19, 18, 17, 16]], ids=["burst", "one by one"])
+def test_a_look_in_the_middle_of_a_burst_of_births_makes_no_record(looks: list[int]) -> None:
+    approach = Approach()
+    nearer = [approach.nearer(Owed.SHEDDING, live=live, busy=8) for live in looks]
+    top = looks.index(19)
+    assert nearer == [True] + [False] * top + [True] * (len(looks) - 1 - top)
+    assert approach.setbacks == 1
+
+
+def test_children_that_end_while_others_are_spawned_make_no_record() -> None:
+    approach = Approach()
+    assert [approach.nearer(Owed.GROWTH, live=live, busy=0) for live in (5, 4, 5, 3, 4, 5)] == [
+        True, False, True, False, True, True,
+    ]  # fmt: skip
+
+
+def test_a_child_that_takes_a_connection_is_a_step_and_one_that_nobody_holds_is_none() -> None:
+    approach = Approach()
+    assert approach.nearer(Owed.GROWTH, live=4, busy=1)
+    assert approach.nearer(Owed.GROWTH, live=4, busy=2)
+    assert not approach.nearer(Owed.GROWTH, live=4, busy=2)
+
+
+def test_a_pool_that_turns_back_again_and_again_gets_nowhere() -> None:
+    approach = Approach()
+    for _ in range(MOST_SWINGS + 1):
+        approach.nearer(Owed.SHEDDING, live=9, busy=0)
+        approach.nearer(Owed.SHEDDING, live=10, busy=0)
+    assert approach.setbacks == MOST_SWINGS + 1
+    assert approach.swings == 0
+
+
+def test_too_few_and_too_many_by_turns_are_swings() -> None:
+    approach = Approach()
+    for _ in range(3):
+        approach.nearer(Owed.GROWTH, live=1, busy=0)
+        approach.nearer(Owed.SHEDDING, live=9, busy=0)
+    assert (approach.swings, approach.setbacks) == (5, 0)
+
+
+def test_a_pool_that_sheds_one_and_spawns_another_has_stalled_with_both_counted(on_stage: Staged) -> None:
+    treads = """
+listener = listen()
+pids = [child(serve(listener)) for _ in range(6)]
+while True:
+    time.sleep(0.02)
+    os.kill(pids[0], signal.SIGKILL)
+    os.waitpid(pids.pop(0), 0)
+    time.sleep(0.02)
+    pids.append(child(serve(listener)))
+"""
+    with on_stage(treads) as stage:
+        gives_up(lambda: settle_start(stage.start()))
+        assert isinstance(last(stage), Stalled)
+        (violation,) = [each for each in pool.judge(stage.watch.timeline(), BOUNDS) if each.clause is pool.POOL_1]
+        assert re.search(r"no shedding for .* s, but \d+ children spawned and \d+ ended", violation.seen)
 
 
 def test_a_pool_that_swings_from_too_few_to_too_many_is_restless(on_stage: Staged) -> None:

@@ -205,12 +205,11 @@ def _bounds(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
             yield Violation(_COLLAPSED[event.phase], f"{event.phase.value}: {event.how}; before, {described(before)}")
         if isinstance(event, Stalled):
             what = owed(live=len(state.live), busy=len(state.busy), parameters=parameters)
+            spawned, ended = _recent(timeline, event.at - event.after, event.at)
+            meanwhile = f", but {spawned} children spawned and {ended} ended" if spawned or ended else ""
+            seen = f"{event.phase.value}: {described(state)}, and no {what.value} for {event.after:.1f} s{meanwhile}"
             for clause in _STALLED.get((what, event.phase), ()):
-                yield Violation(
-                    clause,
-                    f"{event.phase.value}: {described(state)}, and no {what.value} for {event.after:.1f} s "
-                    f"({parameters})",
-                )
+                yield Violation(clause, f"{seen} ({parameters})")
 
 
 def _rest(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
