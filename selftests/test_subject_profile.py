@@ -41,6 +41,7 @@ def test_a_command_is_all_that_a_profile_needs(tmp_path: Path) -> None:
 
 
 def test_every_key_of_a_profile_is_read(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
     profile = profiles.from_file(
         written(
             tmp_path,
@@ -76,6 +77,7 @@ def test_a_relative_folder_is_relative_to_the_profile_and_an_absolute_one_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
     path = written(tmp_path / "here", 'command = "x {port}"\ncwd = "../there"')
     monkeypatch.chdir(tmp_path)
     assert profiles.from_file(Path("here/server.toml")).cwd == tmp_path / "here" / "../there"
@@ -140,12 +142,13 @@ def test_a_subject_is_called_by_its_name_or_else_by_its_command() -> None:
     assert profiles.from_command("./x {port}").title == "./x {port}"
 
 
-def test_the_reference_server_is_a_profile_like_any_other() -> None:
-    profile = profiles.reference_server(Path("/a folder"))
+def test_the_reference_server_is_a_profile_like_any_other(tmp_path: Path) -> None:
+    (folder := tmp_path / "a folder").mkdir()
+    profile = profiles.reference_server(folder)
     words = profile.words(PARAMETERS, 8080)
     assert words[:3] == [sys.executable, "-m", "reference_server"]
     assert words[words.index("--max-children") + 1] == "9"
-    assert profile.environment()["PYTHONPATH"] == "/a folder"
+    assert profile.environment()["PYTHONPATH"] == str(folder)
 
 
 # --- profiles that can't be used -----------------------------------------------------------------------------------
@@ -171,16 +174,16 @@ def test_the_reference_server_is_a_profile_like_any_other() -> None:
         ('command = "x"\nport = "eighty"', "port", "integer"),
         ('command = "x {port}"\nservice_time = -1', "service_time", "greater than or equal to 0"),
         ('command = "x {port}"\nservice_time = "slow"', "service_time", "number"),
-        ('command = "x {port}"\nservice_time = nan', "service_time", "nan"),
-        ('command = "x {port}"\nenv = "LANG=C"', "env", "dictionary"),
+        ('command = "x {port}"\nservice_time = nan', "service_time", "finite"),
+        ('command = "x {port}"\nenv = "LANG=C"', "env", "table of texts"),
         ('command = "x {port}"\nenv = { N = 1 }', "env.N", "string"),
         ('command = "x {port}"\nabilities = ["flying"]', "abilities", "recycle"),
-        ('command = "x {port}"\nabilities = "recycle"', "abilities", "tuple"),
-        ('command = "x {port}"\ncwd = 3', "cwd", "path"),
+        ('command = "x {port}"\nabilities = "recycle"', "abilities", "list of texts"),
+        ('command = "x {port}"\ncwd = 3', "cwd", "folder"),
         ('command = "x {port}"\nbuild = ["make"]', "build", "string"),
         ('command = "x {port}"\n[settle]\ngrow_round = 0', "settle.grow_round", "greater than 0"),
         ('command = "x {port}"\n[settle]\ngrow = 1', "settle.grow", "shed_each"),
-        ('command = "x {port}"\nsettle = 2', "settle", "dictionary"),
+        ('command = "x {port}"\nsettle = 2', "settle", "expected a table"),
         ('command = "x {port}"\ncomand = "x"', "comand", "service_time"),
     ],
 )
@@ -216,7 +219,7 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_or_a_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match=r"missing\.toml: No such file.*expected a profile in TOML"):
         profiles.from_file(tmp_path / "missing.toml")
-    with pytest.raises(ProfileError, match="Is a directory"):
+    with pytest.raises(ProfileError, match="no regular file"):
         profiles.from_file(tmp_path)
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +104,38 @@ def test_a_default_sigterm_ends_the_subject() -> None:
         (pid,) = subject_processes(launch)
         os.kill(pid, signal.SIGTERM)
         assert settle_status(launch) == -signal.SIGTERM
+
+
+@ISOLATED
+def test_a_server_that_lies_in_tmp_itself_or_behind_a_link_there_is_found() -> None:
+    with tempfile.TemporaryDirectory(prefix="preforkspec-", dir="/tmp") as folder:
+        program = Path(f"{folder}.sh")
+        link = Path(f"{folder}.link")
+        try:
+            program.write_text("#!/bin/sh\necho found; pwd\n", encoding="ascii")
+            program.chmod(0o755)
+            link.symlink_to(folder)
+            (Path(folder) / "linked.sh").write_text(program.read_text(encoding="ascii"), encoding="ascii")
+            (Path(folder) / "linked.sh").chmod(0o755)
+            for words, cwd in (
+                ([str(program)], Path("/")),
+                ([f"./{program.name}"], Path("/tmp")),
+                ([f"{link}/linked.sh"], Path("/")),
+            ):
+                with Launch(plain(*words, isolate=True, cwd=cwd)) as launch:
+                    assert output(launch).splitlines() == ["found", str(cwd)]
+        finally:
+            program.unlink(missing_ok=True)
+            link.unlink(missing_ok=True)
+
+
+@ISOLATED
+def test_a_server_that_lies_in_shared_memory_is_found() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="preforkspec-", dir="/dev/shm") as folder,
+        Launch(plain("pwd", isolate=True, cwd=Path(folder))) as launch,
+    ):
+        assert output(launch).strip() == folder
 
 
 # --- what a launch has for itself ----------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ _RT_SIGACTION = {"x86_64": 13, "aarch64": 134}.get(os.uname().machine)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-# A folder of /tmp that the subject may need (its own, its interpreter's) stays visible in its private /tmp; more
-# of them than this would make each launch slow.
+# A folder of /tmp that the subject may need (its own, its interpreter's) stays visible in its private /tmp, and so does
+# a file there that is named; more of them than this would make each launch slow.
 MOST_BOUND_FOLDERS = 200
 
 
@@ -106,8 +106,8 @@ def _mount_privately(keep: list[str]) -> None:
     except OSError:
         pass
     try:
-        _mount_temporary(keep)
-        _mount("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777")
+        _mount_temporary("/tmp", keep, folders=True)
+        _mount_temporary("/dev/shm", keep)
     except OSError:
         pass
 
@@ -116,26 +116,51 @@ def _mount(kind: str, where: str, flags: int, options: str = "") -> None:
     _call("mount", kind.encode(), where.encode(), kind.encode(), flags, options.encode())
 
 
-def _mount_temporary(keep: list[str]) -> None:
-    """Put a fresh tmpfs over /tmp, with the folders (not the files and sockets) of the old one bound into it."""
+def _mount_temporary(where: str, keep: list[str], *, folders: bool = False) -> None:
+    """Put a fresh tmpfs over a folder, and into it what the subject is known to need; all `folders`, where asked for.
+
+    Sockets and pipes are what must be private. Files are only bound where they are named, or where the subject is
+    started in this very folder.
+    """
     here = os.getcwd()
-    needed = {path.split("/")[2] for path in keep if path.startswith("/tmp/")}
-    with os.scandir("/tmp") as entries:
-        folders = sorted(
-            (entry.name for entry in entries if entry.is_dir(follow_symlinks=False)),
-            key=lambda name: name not in needed,
-        )
-    kept = [(name, os.open(f"/tmp/{name}", os.O_PATH | os.O_CLOEXEC)) for name in folders[:MOST_BOUND_FOLDERS]]
-    _mount("tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777")
-    for name, descriptor in kept:
-        os.mkdir(f"/tmp/{name}")
-        try:
-            source = f"/proc/self/fd/{descriptor}".encode()
-            _call("mount", source, f"/tmp/{name}".encode(), None, MS_BIND | MS_REC, None)
-        except OSError:
-            os.rmdir(f"/tmp/{name}")
+    needed = {path[len(where) :].split("/")[1] for path in keep if path.startswith(where + "/")}
+    started_here = where in keep
+    links: dict[str, str] = {}
+    bound: list[tuple[str, bool]] = []
+    with os.scandir(where) as entries:
+        for entry in entries:
+            wanted = entry.name in needed or started_here
+            if entry.is_symlink():
+                if wanted:
+                    links[entry.name] = os.readlink(entry.path)
+            elif entry.is_dir() and (wanted or folders):
+                bound.append((entry.name, True))
+            elif entry.is_file() and wanted:
+                bound.append((entry.name, False))
+    bound.sort(key=lambda each: each[0] not in needed)
+    kept = [
+        (name, is_folder, os.open(f"{where}/{name}", os.O_PATH | os.O_CLOEXEC))
+        for name, is_folder in bound[:MOST_BOUND_FOLDERS]
+    ]
+    _mount("tmpfs", where, MS_NOSUID | MS_NODEV, "mode=1777")
+    for name, is_folder, descriptor in kept:
+        _bind(descriptor, f"{where}/{name}", is_folder=is_folder)
         os.close(descriptor)
+    for name, target in links.items():
+        os.symlink(target, f"{where}/{name}")
     os.chdir(here)  # the same path, now through the new mounts
+
+
+def _bind(descriptor: int, path: str, *, is_folder: bool) -> None:
+    """Show what a descriptor refers to at a path of a fresh tmpfs; what the kernel refuses is left out."""
+    if is_folder:
+        os.mkdir(path)
+    else:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    try:
+        _call("mount", f"/proc/self/fd/{descriptor}".encode(), path.encode(), None, MS_BIND | MS_REC, None)
+    except OSError:
+        (os.rmdir if is_folder else os.unlink)(path)
 
 
 def become_subject(order: dict[str, Any], terminal: int) -> None:
@@ -171,11 +196,13 @@ def become_subject(order: dict[str, Any], terminal: int) -> None:
 
 def count_processes(init: int, *, isolated: bool) -> int:
     """Count the subject's processes: by the namespace's own /proc, else by walking the tree."""
-    if isolated:
-        try:
-            return sum(name.isdigit() for name in os.listdir(f"/proc/{init}/root/proc"))
-        except OSError:
-            return 0
+    own = f"/proc/{init}/root/proc"
+    try:
+        # Until the init has mounted its own, or where it may not, it is the whole machine's.
+        if isolated and os.stat(own).st_dev != os.stat("/proc").st_dev:
+            return sum(name.isdigit() for name in os.listdir(own))
+    except OSError:
+        return 0
     return len(descendants(os.getpid()))
 
 

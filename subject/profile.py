@@ -36,8 +36,8 @@ class Settle(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
-    grow_round: Annotated[float, Field(gt=0, le=60)] = CLASSICAL_ROUND
-    shed_each: Annotated[float, Field(gt=0, le=60)] = CLASSICAL_ROUND
+    grow_round: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = CLASSICAL_ROUND
+    shed_each: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = CLASSICAL_ROUND
 
 
 class Profile(BaseModel):
@@ -50,8 +50,8 @@ class Profile(BaseModel):
     build: str | None = None
     cwd: Path = Path()
     env: dict[str, str] = {}
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    service_time: Annotated[float, Field(ge=0, le=60)] = 0.0
+    port: Annotated[int, Field(ge=1, le=65535, strict=True)] | None = None
+    service_time: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
     abilities: tuple[str, ...] = ABILITIES
     settle: Settle = Settle()
 
@@ -71,6 +71,20 @@ class Profile(BaseModel):
                 known = " ".join(f"{{{each}}}" for each in PLACEHOLDERS)
                 raise ValueError(f"has an unknown placeholder {{{name}}}; expected one of {known}")
         return command
+
+    @field_validator("build", "name")
+    @classmethod
+    def _no_nul_byte(cls, text: str | None) -> str | None:
+        if text is not None and "\0" in text:
+            raise ValueError("holds a NUL byte, which no command line can")
+        return text
+
+    @field_validator("cwd")
+    @classmethod
+    def _existing_folder(cls, cwd: Path) -> Path:
+        if "\0" in str(cwd) or not cwd.is_dir():
+            raise ValueError("is no folder; expected one that exists")
+        return cwd
 
     @field_validator("env")
     @classmethod
@@ -124,6 +138,9 @@ class Profile(BaseModel):
     def environment(self) -> dict[str, str]:
         """Give the environment of a launch: the user's without the suite's own, with the profile's on top."""
         users = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        # The launcher has put the user's own aside.
+        if (path := users.pop("PREFORKSPEC_PYTHONPATH", None)) is not None:
+            users["PYTHONPATH"] = path
         return {**users, **self.env}
 
 
@@ -137,6 +154,8 @@ def from_command(command: str, *, port: int | None = None, service_time: float |
 
 def from_file(path: Path, *, port: int | None = None, service_time: float | None = None) -> Profile:
     """Read a TOML profile; `port` and `service_time` override its own. Raises ProfileError."""
+    if path.exists() and not path.is_file():
+        raise ProfileError(f"{path}: is no regular file; expected a profile in TOML")
     try:
         keys = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -170,6 +189,15 @@ def _validated(keys: dict[str, Any], *, where: str, given: str | None) -> Profil
         raise ProfileError("; ".join(_sentences(error.errors(), where, given))) from error
 
 
+# What pydantic would say in terms of Python.
+_IN_OUR_WORDS = {
+    "tuple_type": "expected a list of texts",
+    "path_type": "expected a folder, as text",
+    "dict_type": "expected a table of texts",
+    "model_type": "expected a table",
+}
+
+
 def _sentences(errors: Sequence[Any], where: str, given: str | None) -> list[str]:
     sentences = []
     for error in errors:
@@ -181,6 +209,7 @@ def _sentences(errors: Sequence[Any], where: str, given: str | None) -> list[str
             known = ", ".join((Settle if key.startswith("settle.") else Profile).model_fields)
             sentences.append(f"{where}: {key}: unknown key; expected one of {known}")
         else:
+            message = _IN_OUR_WORDS.get(error["type"], message)
             value = given if given is not None and key == "command" else error["input"]
             shown = "" if isinstance(value, dict | Profile) else f" (given: {value!r})"
             sentences.append(f"{where}: {key}: {message}{shown}")

@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import termios
+import time
 from typing import Any
 
 from subject import namespaces
@@ -42,6 +43,7 @@ class Warden:
         self.isolated = False
         self.occupant: socket.socket | None = None
         self.process_limit = 0
+        self.counted = 0.0
 
     def launch(self, order: dict[str, Any]) -> None:
         """Enter the namespaces that are to be had, and start the subject."""
@@ -157,9 +159,10 @@ class Warden:
         return True
 
     def patrol(self) -> None:
-        """End a subject that multiplies without end, before the machine suffers."""
-        if self.ended_for or self.process_limit <= 0:
+        """End a subject that multiplies without end, before the machine suffers; looks every now and then."""
+        if self.ended_for or self.process_limit <= 0 or time.monotonic() - self.counted < PATROL:
             return
+        self.counted = time.monotonic()
         count = namespaces.count_processes(self.init, isolated=self.isolated)
         if count > self.process_limit:
             self.ended_for = f"it had {count} processes, more than {self.process_limit}"
