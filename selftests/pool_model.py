@@ -141,7 +141,7 @@ class PoolModel:
         elif not ends:
             spared = sheds if len(idle) <= bounds.min_spare else frozenset[Move]()
             demands.append(_demand("pool-4", forbidden=_GROWTH | spared))
-        if owed is not Owed.SHEDDING:
+        if owed is not Owed.SHEDDING and len(idle) <= bounds.min_spare:
             demands.append(self.demand_of_recycle_2(sheds))
         if ends:
             demands.append(_demand("recycle-1", required=ends, forbidden=_moves_of(Kind.ACCEPT, done)))
@@ -150,7 +150,7 @@ class PoolModel:
         return demands
 
     def demand_of_recycle_2(self, early: frozenset[Move]) -> Demand[Move]:
-        """No child ends early; asked only where none need be shed."""
+        """No child ends early; asked only where none may be shed."""
         return _demand("recycle-2", forbidden=early)
 
     def _too_large_steps(self, state: State) -> frozenset[Move]:

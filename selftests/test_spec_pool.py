@@ -133,9 +133,15 @@ def test_bounds_on_the_total_are_found_by_the_idle_that_are_missing() -> None:
         children(4).rested(Phase.START).wanted(Phase.SHORTAGE, 3).accepted(held(101, 3)).stalled(Phase.SHORTAGE)
     )
     assert found == {
-        "pool-2": "one idle child too few: 4 children live, 3 busy, 1 idle, and no growth for 2.5 s "
-        "(min_spare 2, max_spare 4, max_connections 1000, max_children 8)"
+        "pool-2": "one idle child too few: 4 children live, 3 busy, 1 idle, and no growth for 2.5 s, "
+        "but 4 children spawned and 0 ended (min_spare 2, max_spare 4, max_connections 1000, max_children 8)"
     }
+
+
+def test_a_child_whose_client_was_served_may_end_before_that_is_seen() -> None:
+    seen_late = children(4).accepted(held(101, 1)).ended(101).served(1)
+    assert "pool-5" not in broken(seen_late)
+    assert "pool-5" in broken(children(4).accepted(held(101, 1)).ended(101).dropped(1))
 
 
 @pytest.mark.parametrize(

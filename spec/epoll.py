@@ -77,6 +77,8 @@ FIRST_KERNEL_WITH_EXCLUSIVE = (4, 5)
 # A spinning process burns what the scheduler gives it: all of a processor, or, among many others, little more than a
 # hundredth, but then it is nearly always in line for more. A sound one uses next to nothing, and is never in line.
 SPINNING, SPINNING_IN_A_CROWD, NEARLY_ALWAYS = 0.10, 0.01, 0.80
+# A second. A timer for a look at the clock rings a hundred times at the most; who naps a millisecond at a time spins.
+MOST_WAKE_UPS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,11 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What one process did of the processor over a hold, in seconds: `used it, and stood in line for it."""
+    """What one process did over a hold: seconds that it used the processor, and stood in line for it; its wake-ups."""
 
     used: float
     in_line: float
+    woken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +184,10 @@ def judge_run_time(ran: Mapping[Pid, Ran], *, seconds: float, parent: Pid) -> It
     for pid, each in ran.items():
         runnable = each.used + each.in_line
         crowded = runnable > NEARLY_ALWAYS * seconds and each.used > SPINNING_IN_A_CROWD * seconds
-        if each.used > SPINNING * seconds or crowded:
-            who = "the parent" if pid == parent else "child"
+        who = "the parent" if pid == parent else "child"
+        if each.woken > MOST_WAKE_UPS * seconds:
+            yield Violation(EPOLL_5, f"{who} {pid} woke up {each.woken} times in {seconds:.2f} s at rest")
+        elif each.used > SPINNING * seconds or crowded:
             yield Violation(
                 EPOLL_5,
                 f"{who} {pid} used {each.used:.2f} s of processor time in {seconds:.2f} s at rest, "

@@ -78,6 +78,20 @@ class Dropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Left(Event):
+    """The server ended a silent connection that a client held; its child may have ended, too, or soon will."""
+
+    connection: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned(Event):
+    """The child whose silent connection was ended lives on: it has had enough of the client, and nobody ended it."""
+
+    connection: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
 class Lost(Event):
     """A connection ended without a byte, was reset, or was not answered in time."""
 
@@ -147,10 +161,14 @@ class Reaped(Event):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The pool at one moment: live children, and which of them hold which connections."""
+    """The pool at one moment: live children, and which of them hold which connections.
+
+    Connections that were `left` by the server have a holder all the same, until it is known whether that has ended.
+    """
 
     live: frozenset[Pid] = frozenset()
     holders: dict[ConnectionId, Pid] = field(default_factory=dict)
+    left: frozenset[ConnectionId] = frozenset()
 
     @property
     def busy(self) -> frozenset[Pid]:
@@ -188,14 +206,16 @@ class Timeline:
 def _advanced(state: State, event: Event) -> State:
     match event:
         case Spawned(pid=pid):
-            return State(state.live | {pid}, state.holders)
+            return State(state.live | {pid}, state.holders, state.left)
         case Ended(pid=pid):
             holders = {connection: holder for connection, holder in state.holders.items() if holder != pid}
-            return State(state.live - {pid}, holders)
+            return State(state.live - {pid}, holders, state.left)
         case Accepted(connection=connection, pid=pid):
-            return State(state.live, {**state.holders, connection: pid})
+            return State(state.live, {**state.holders, connection: pid}, state.left)
+        case Left(connection=connection):
+            return State(state.live, state.holders, state.left | {connection})
         case Served(connection=connection) | Dropped(connection=connection) | Lost(connection=connection):
             holders = {other: holder for other, holder in state.holders.items() if other != connection}
-            return State(state.live, holders)
+            return State(state.live, holders, state.left)
         case _:
             return state

@@ -46,7 +46,7 @@ HTTP_4 = Clause(
     text="A malformed or oversized request costs the child nothing: it lives, and serves the next client.",
     source="1 Objective, first paragraph",
     observed="Garbage, NUL bytes, an endless line, half a request; then every child must be alive and idle again.",
-    needs=ids("lifecycle-1", "accept-1", "http-2", "pool-4", "pool-5"),
+    needs=ids("lifecycle-1", "accept-1", "http-2", "pool-4", "pool-5", "recycle-2"),
     ability="http",
 )
 
@@ -75,6 +75,7 @@ class Exchange:
     body: int = 0
     surplus: int = 0
     closed: bool = True
+    reset: bool = False
     waited: float = 0.0
 
 
@@ -96,7 +97,5 @@ def judge_exchange(exchange: Exchange) -> Iterator[Violation]:
     elif exchange.surplus:
         yield Violation(HTTP_2, f"{exchange.asked}: {exchange.surplus} bytes came after the first response ended")
     elif not exchange.closed:
-        yield Violation(
-            HTTP_2,
-            f"{exchange.asked}: the server had not closed the connection {exchange.waited:.1f} s after its response",
-        )
+        how = "had reset" if exchange.reset else "had not closed"
+        yield Violation(HTTP_2, f"{exchange.asked}: the server {how} the connection {exchange.waited:.1f} s later")

@@ -59,3 +59,15 @@ def draw_for_recycle(random: Random) -> Parameters:
         max_connections=random.randint(3, 7),
         max_children=40,
     )
+
+
+def draw_for_plans(random: Random) -> Parameters:
+    """Draw a set for plans: bounds so near, and lives so short, that each step may call for another."""
+    min_spare = random.randint(2, 3)
+    max_spare = min_spare + random.randint(1, 3)
+    return Parameters(
+        min_spare=min_spare,
+        max_spare=max_spare,
+        max_connections=random.randint(4, 8),
+        max_children=2 * max_spare + random.randint(2, 6),
+    )

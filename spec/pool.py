@@ -9,13 +9,16 @@ from enum import Enum
 
 from spec.clause import Clause, ClauseId, Level, Section, ids
 from spec.event import (
+    Abandoned,
     Collapsed,
     Ended,
+    Left,
     Lost,
     Phase,
     Reaped,
     Rested,
     Restless,
+    Served,
     Spawned,
     Stalled,
     State,
@@ -158,19 +161,12 @@ def last_doubling_step(shortage: int) -> int:
 _STALLED: dict[tuple[Owed, Phase], tuple[Clause, ...]] = {
     (Owed.GROWTH, Phase.START): (POOL_1,),
     (Owed.SHEDDING, Phase.START): (POOL_1,),
-    (Owed.GROWTH, Phase.SHORTAGE): (POOL_2,),
-    (Owed.SHEDDING, Phase.SHORTAGE): (POOL_3,),
     (Owed.GROWTH, Phase.FLOOD_TIDE): (POOL_2, POOL_7),
     (Owed.SHEDDING, Phase.FLOOD_TIDE): (POOL_7,),
     (Owed.GROWTH, Phase.HIGH_WATER): (POOL_2, POOL_7),
     (Owed.SHEDDING, Phase.HIGH_WATER): (POOL_7,),
-    (Owed.GROWTH, Phase.EXCESS): (POOL_2,),
-    (Owed.SHEDDING, Phase.EXCESS): (POOL_3,),
-    (Owed.GROWTH, Phase.EBB): (POOL_2,),
-    (Owed.SHEDDING, Phase.EBB): (POOL_3,),
-    (Owed.GROWTH, Phase.END): (POOL_2,),
-    (Owed.SHEDDING, Phase.END): (POOL_3,),
 }
+_STALLED_ELSEWHERE = {Owed.GROWTH: (POOL_2,), Owed.SHEDDING: (POOL_3,), Owed.REST: ()}
 # Which clause falls with a parent that ends: the one that the phase is there to judge.
 _COLLAPSED: dict[Phase, Clause] = {
     Phase.START: POOL_1,
@@ -208,7 +204,7 @@ def _bounds(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
             spawned, ended = _recent(timeline, event.at - event.after, event.at)
             meanwhile = f", but {spawned} children spawned and {ended} ended" if spawned or ended else ""
             seen = f"{event.phase.value}: {described(state)}, and no {what.value} for {event.after:.1f} s{meanwhile}"
-            for clause in _STALLED.get((what, event.phase), ()):
+            for clause in _STALLED.get((what, event.phase), _STALLED_ELSEWHERE[what]):
                 yield Violation(clause, f"{seen} ({parameters})")
 
 
@@ -241,17 +237,21 @@ def _rest(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
 
 
 def _recent(timeline: Timeline, start: float, end: float) -> tuple[int, int]:
-    window = [event for event in timeline if start <= event.at <= end]
-    return sum(isinstance(event, Spawned) for event in window), sum(isinstance(event, Ended) for event in window)
+    kinds = [type(event) for event in timeline if start <= event.at <= end]
+    return kinds.count(Spawned), kinds.count(Ended)
 
 
 def _busy_children(timeline: Timeline, _: Parameters) -> Iterator[Violation]:
+    """Who was served was not dropped; nor was a silent client by a server that ends such connections by itself."""
+    fine = {event.connection for event in timeline if isinstance(event, Served)}
+    if any(isinstance(event, Abandoned) for event in timeline):
+        fine |= {event.connection for event in timeline if isinstance(event, Left)}
     for event, before, state in timeline.states():
-        if isinstance(event, Ended) and event.pid in before.busy:
-            yield Violation(
-                POOL_5,
-                f"child {event.pid} ended at {event.at:.3f} s while it held a connection; then {described(state)}",
-            )
+        if isinstance(event, Ended) and any(
+            pid == event.pid and connection not in fine for connection, pid in before.holders.items()
+        ):
+            seen = f"child {event.pid} ended at {event.at:.3f} s while it held a connection; then {described(state)}"
+            yield Violation(POOL_5, seen)
 
 
 def _limit(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
@@ -268,10 +268,10 @@ def _overshoot(timeline: Timeline, parameters: Parameters) -> Iterator[Violation
     Counted by the connections that are held, not by those seen to be accepted: a child is often busy, and replaced as
     an idle one, before the suite has found out who took which connection.
     """
-    held, allowed = 0, parameters.max_spare + LARGEST_STEP
-    at_start, loaded = 0, False
+    held, allowed, at_start, loaded = 0, parameters.max_spare + LARGEST_STEP, 0, False
+    grown = 0  # since the last quiet round: without one, the next steps go on doubling
     for event, before, state in timeline.states():
-        live = len(state.live)
+        grown = 0 if isinstance(event, Rested) else grown + isinstance(event, Spawned)
         # How many it starts with is its own matter, but not how often it starts them.
         at_start += not loaded and isinstance(event, Spawned)
         if not loaded and at_start > parameters.max_spare + LARGEST_STEP:
@@ -281,9 +281,9 @@ def _overshoot(timeline: Timeline, parameters: Parameters) -> Iterator[Violation
             shortage = max(0, parameters.min_spare - (len(before.live) - event.held))
             # Going down, the idle children that the load leaves behind are no overshoot of growth.
             left_behind = len(before.live) - event.held
-            allowed = max(parameters.max_spare, left_behind) + last_doubling_step(shortage)
+            allowed = max(parameters.max_spare, left_behind) + last_doubling_step(grown + shortage)
             held = event.held
-        elif isinstance(event, Spawned) and live - held > allowed:
+        elif isinstance(event, Spawned) and (live := len(state.live)) - held > allowed:
             yield Violation(
                 POOL_8,
                 f"{live} children live at {event.at:.3f} s, {held} for the connections held: {live - held} idle, "

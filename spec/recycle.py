@@ -28,8 +28,8 @@ RECYCLE_2 = Clause(
     level=Level.MUST,
     text="A child does not end before its N-th connection, unless it is shed.",
     source="2 Design, third paragraph",
-    observed="As for recycle-1, with bounds so wide that no child need be shed.",
-    needs=ids("lifecycle-1", "accept-1", "accept-3", "pool-4", "pool-5"),
+    observed="As for recycle-1; and with the parent stopped, where nobody can be shed.",
+    needs=ids("lifecycle-1", "accept-1", "accept-3", "pool-3", "pool-4", "pool-5"),
     ability="recycle",
 )
 RECYCLE_3 = Clause(
@@ -38,7 +38,7 @@ RECYCLE_3 = Clause(
     text="Another child takes the place of one that was recycled, at least where the bounds need one.",
     source="2 Design, third paragraph",
     observed="More children are recycled than the pool has above min_spare; then min_spare must be idle again.",
-    needs=ids("lifecycle-1", "pool-2", "accept-1"),
+    needs=ids("lifecycle-1", "pool-2", "accept-1", "accept-2"),
     ability="recycle",
 )
 RECYCLE_4 = Clause(
@@ -120,8 +120,8 @@ def judge_counts(timeline: Timeline, parameters: Parameters) -> Iterator[Violati
             accepted[event.pid] += 1
         elif isinstance(event, Ended) and accepted[event.pid]:
             early = due(served=accepted[event.pid], parameters=parameters) is Due.SERVICE
-            # An excess of idle children may be shed, whatever they have served.
-            if early and owed(live=len(before.live), busy=len(before.busy), parameters=parameters) is not Owed.SHEDDING:
+            # More than min_spare may be shed, whatever they have served; who ends by itself shows where nobody sheds.
+            if early and before.idle <= parameters.min_spare:
                 yield Violation(
                     RECYCLE_2,
                     f"child {event.pid} ended after {accepted[event.pid]} connections; before, {described(before)} "

@@ -1,10 +1,12 @@
 """The specification's table of contents: every section, in reading order, and the register of all clauses."""
 
-from spec import accept, epoll, http, lifecycle, pool, recycle
+from spec import accept, channel, epoll, http, lifecycle, pool, protocol, recycle
 from spec.clause import Clause, ClauseId, Section
 
 SECTIONS: tuple[Section, ...] = (
     lifecycle.SECTION,
+    channel.SECTION,
+    protocol.SECTION,
     accept.SECTION,
     epoll.SECTION,
     pool.SECTION,

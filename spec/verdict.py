@@ -47,14 +47,15 @@ class Decision(Exception):
 
 
 class Violated(Decision):
-    """A clause does not hold. `seen` gives numbers, pids and times, as a sentence."""
+    """A clause does not hold. `seen` gives numbers, pids and times, as a sentence; `plan` shows it again, if any."""
 
     verdict = Verdict.FAIL
 
-    def __init__(self, clause: Clause, *, seen: str) -> None:
+    def __init__(self, clause: Clause, *, seen: str, plan: str = "") -> None:
         super().__init__(f"{clause.id}: {seen}")
         self.clause = clause
         self.seen = seen
+        self.plan = plan
 
 
 class Inconclusive(Decision):

@@ -1,0 +1,113 @@
+"""The parent's account: what it must, may and must not do, by what it was told and who came and went."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from spec.event import Pid
+from spec.parameters import Parameters
+from spec.parent import Parent
+from spec.pool import Owed
+from spec.protocol import Message, Told
+from spec.verdict import Violation
+
+BOUNDS = Parameters(min_spare=2, max_spare=4, max_connections=3, max_children=8)
+C, F = Message.CONNECTED, Message.FINISHED
+
+
+def parent(live: int = 2, parameters: Parameters = BOUNDS) -> Parent:
+    return Parent(parameters, [Pid(number) for number in range(1, live + 1)])
+
+
+def clauses(violations: Iterable[Violation]) -> list[str]:
+    return [str(violation.clause.id) for violation in violations]
+
+
+def test_within_the_bounds_it_owes_nothing_and_may_do_nothing() -> None:
+    account = parent(3)
+    account.up_to_date()
+    assert account.owes is Owed.REST
+    assert clauses(account.came(Pid(9))) == ["pool-7"]
+    assert clauses(account.ended(Pid(1))) == ["pool-7"]
+
+
+def test_who_says_c_is_busy_and_in_its_place_another_is_owed() -> None:
+    account = parent(2)
+    account.tell(Pid(1), C)
+    assert (account.busy, account.idle, account.owes) == ([Pid(1)], [Pid(2)], Owed.GROWTH)
+    assert clauses(account.came(Pid(3))) == []
+    account.up_to_date()
+    assert account.owes is Owed.REST
+    assert clauses(account.came(Pid(4))) == ["pool-7"]
+
+
+def test_growth_may_overshoot_by_its_last_doubling_step_and_no_further() -> None:
+    account = parent(4)
+    for pid in (1, 2, 3, 4):
+        account.tell(Pid(pid), C)
+    # Two are lacking: steps of 1 and 2 make three.
+    assert [clauses(account.came(Pid(pid))) for pid in (5, 6, 7)] == [[], [], []]
+    assert clauses(account.came(Pid(8))) != []
+
+
+def test_a_shortage_that_is_over_may_still_be_answered_until_the_parent_is_up_to_date() -> None:
+    account = parent(2)
+    account.tell(Pid(1), C)
+    account.tell(Pid(1), F)
+    assert account.owes is Owed.REST
+    assert clauses(account.came(Pid(3))) == []
+    account = parent(2)
+    account.tell(Pid(1), C)
+    account.tell(Pid(1), F)
+    account.up_to_date()
+    assert clauses(account.came(Pid(3))) == ["pool-7"]
+
+
+def test_above_the_limit_nobody_may_come() -> None:
+    account = parent(8)
+    for pid in range(1, 9):
+        account.tell(Pid(pid), C)
+    assert account.owes is Owed.REST, "at the limit no growth is owed"
+    assert "pool-6" in clauses(account.came(Pid(9)))
+
+
+def test_after_an_excess_it_may_shed_down_to_min_spare_and_no_further() -> None:
+    account = parent(5)
+    account.up_to_date()
+    assert account.owes is Owed.SHEDDING
+    assert [clauses(account.ended(Pid(pid))) for pid in (5, 4, 3)] == [[], [], []]
+    assert clauses(account.ended(Pid(2))) == ["pool-7"]
+
+
+def test_who_is_busy_may_not_be_ended_even_in_an_excess() -> None:
+    account = parent(7)
+    account.tell(Pid(1), C)
+    assert account.owes is Owed.SHEDDING
+    (violation,) = account.ended(Pid(1))
+    assert violation.clause.id == "protocol-7"
+    assert "b'C'" in violation.seen
+
+
+def test_who_has_had_its_n_connections_ends_and_may_be_replaced_once() -> None:
+    account = parent(3)
+    for _ in range(3):
+        account.tell(Pid(1), C)
+        account.tell(Pid(1), F)
+    assert account.spent == [Pid(1)]
+    assert account.may_say(Pid(1)) is None
+    assert account.idle == [Pid(2), Pid(3)]
+    account.up_to_date()
+    assert clauses(account.ended(Pid(1))) == []
+    account.up_to_date()
+    assert clauses(account.came(Pid(4))) == [], "replaced, though the bounds need nobody"
+    assert clauses(account.came(Pid(5))) == ["pool-7"]
+
+
+def test_what_a_child_may_say_next_follows_from_what_it_said_last() -> None:
+    account = parent(2)
+    assert account.may_say(Pid(1)) is C
+    account.tell(Pid(1), C)
+    assert account.may_say(Pid(1)) is F
+    assert account.children[Pid(1)].told is Told.BUSY
+    with pytest.raises(KeyError):
+        account.tell(Pid(1), C)

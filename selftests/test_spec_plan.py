@@ -1,0 +1,85 @@
+"""Plans: written and read, cut down and made simpler."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spec.parameters import Parameters
+from spec.plan import Burst, Connect, Finish, NoPlan, Plan, Rest, Step, one_by_one, read, shorter, simpler
+
+BOUNDS = Parameters(min_spare=2, max_spare=4, max_connections=5, max_children=12)
+PLACES = st.integers(0, 9)
+PARTS = st.lists(st.tuples(PLACES, st.integers(1, 9)), min_size=1, max_size=3)
+STEPS: st.SearchStrategy[Step] = st.one_of(
+    PLACES.map(Connect), PLACES.map(Finish), PARTS.map(lambda parts: Burst(tuple(parts))), st.just(Rest())
+)
+PLANS = st.lists(STEPS, max_size=12).map(lambda steps: Plan(BOUNDS, tuple(steps)))
+
+
+@given(PLANS)
+def test_what_is_written_is_read_again(plan: Plan) -> None:
+    assert read(str(plan)) == plan
+    assert read(f"{plan}\n") == plan
+
+
+def test_a_plan_is_written_as_its_description_says() -> None:
+    text = "min_spare=2 max_spare=4 max_connections=5 max_children=12: C0 C1 F0 B0:3,2:2 R"
+    plan = Plan(BOUNDS, (Connect(0), Connect(1), Finish(0), Burst(((0, 3), (2, 2))), Rest()))
+    assert str(plan) == text
+    assert read(text) == plan
+    assert str(read("min_spare=2 max_spare=4 max_connections=5: R")).startswith("min_spare=2 max_spare=4 max_connect")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "expected 'min_spare=A"),
+        ("C0 C1", "expected 'min_spare=A"),
+        ("min_spare=2 max_spare=4: C0", "has no max_connections"),
+        ("min_spare=2 max_spare=1 max_connections=5: C0", "max_spare 1 is less than min_spare 2"),
+        ("min_spare=x max_spare=1 max_connections=5: C0", "parameter 'min_spare=x'"),
+        ("port=80 max_spare=1 max_connections=5: C0", "parameter 'port=80'"),
+        ("min_spare=2 max_spare=4 max_connections=5: C0 Q1", "step 2 is 'Q1'"),
+        ("min_spare=2 max_spare=4 max_connections=5: C", "step 1 is 'C'"),
+        ("min_spare=2 max_spare=4 max_connections=5: B0", "step 1 is 'B0'"),
+        ("min_spare=2 max_spare=4 max_connections=5: B0:1,", "step 1 is 'B0:1,'"),
+        ("min_spare=2 max_spare=4 max_connections=5: C99999", "step 1 is 'C99999'"),
+    ],
+)
+def test_what_is_no_plan_is_told_with_the_place(text: str, told: str) -> None:
+    with pytest.raises(NoPlan, match=re.escape(told)):
+        read(text)
+
+
+@given(PLANS)
+def test_shorter_plans_are_shorter_and_every_single_step_is_left_out_once(plan: Plan) -> None:
+    found = list(shorter(plan))
+    assert all(len(each.steps) < len(plan.steps) for each in found)
+    without_one = [plan.steps[:place] + plan.steps[place + 1 :] for place in range(len(plan.steps))]
+    if len(plan.steps) > 1:
+        assert {each.steps for each in found} >= set(without_one)
+
+
+def weight(plan: Plan) -> int:
+    total = 0
+    for step in plan.steps:
+        if isinstance(step, Burst):
+            total += sum(place + 10 * count + 100 for place, count in step.parts)
+        elif not isinstance(step, Rest):
+            total += step.place
+    return total
+
+
+@given(PLANS)
+def test_simpler_plans_are_simpler_so_that_cutting_down_ends(plan: Plan) -> None:
+    assert all(weight(each) < weight(plan) for each in simpler(plan))
+
+
+def test_a_burst_can_be_said_one_by_one() -> None:
+    plan = Plan(BOUNDS, (Connect(0), Burst(((0, 2), (3, 1)))))
+    apart = one_by_one(plan)
+    assert apart is not None
+    assert apart.steps == (Connect(0), Burst(((0, 1),)), Burst(((0, 1),)), Burst(((3, 1),)))
+    assert one_by_one(Plan(BOUNDS, (Connect(0), Rest()))) is None

@@ -1,0 +1,152 @@
+"""The parent as a state machine: by what it was told and who came and went, what it must, may and must not do.
+
+The rule itself is `pool.owed`, on the idle children *by what the parent was told*. This file keeps the account, and
+says of each birth and each end whether that rule, or one of the liberties that the clauses leave, allows it:
+
+- growth by doubling rounds: the last step may be larger than what was lacking (pool-8);
+- a replacement for each child that ended by itself, whether the bounds need one or not (recycle-3);
+- after an excess, shedding down to min_spare, one by one or at once (pool-4);
+- `K` to a child that has had its N connections (protocol-7).
+
+The parent may be late: messages are on their way, and it acts by what it knew. So every state since it was last up to
+date (it has read everything, and sleeps) counts as well.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from spec.clause import Clause
+from spec.event import Pid
+from spec.parameters import Parameters
+from spec.pool import POOL_2, POOL_3, POOL_4, POOL_6, POOL_7, POOL_8, Owed, last_doubling_step, owed
+from spec.protocol import NEXT, PROTOCOL_7, PROTOCOL_8, Message, Told
+from spec.verdict import Violation
+
+# Which clause falls when what is owed does not come.
+UNPAID: dict[Owed, Clause] = {Owed.GROWTH: POOL_2, Owed.SHEDDING: POOL_3, Owed.REST: POOL_4}
+
+
+# All that a plan of messages can show to be broken.
+JUDGED = tuple(clause.id for clause in (PROTOCOL_7, PROTOCOL_8, POOL_2, POOL_3, POOL_4, POOL_6, POOL_7, POOL_8))
+
+
+@dataclass
+class Account:
+    """One live child as the parent was told of it."""
+
+    told: Told = Told.IDLE
+    said: bytes = b""  # all of it, for the report
+    serviced: int = 0
+    crossed: bool = False  # it said C when a K may have been on its way to it
+
+
+class Parent:
+    """The account that a sound parent keeps. Told what happens in the order in which it happens."""
+
+    def __init__(self, parameters: Parameters, children: Iterable[Pid]) -> None:
+        self.parameters = parameters
+        self.children = {pid: Account() for pid in children}
+        self._born = 0  # in all: rounds of growth without a quiet one between them go on doubling
+        self._growth = 0  # births that a shortage, now or since it was last up to date, allows
+        self._overshot = False  # the last births were more than any shortage called for
+        self._replacements = 0
+        self._ends = 0  # ends that an excess allows: those who were told K may take a while
+
+    # --- what it knows ---------------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> list[Pid]:
+        """The children that are busy by what the parent was told, oldest first."""
+        return [pid for pid, account in self.children.items() if account.told is Told.BUSY]
+
+    @property
+    def idle(self) -> list[Pid]:
+        """The others, less those that have had their N connections: they end, and idle for nobody."""
+        return [pid for pid, account in self.children.items() if account.told is Told.IDLE and not self._spent(account)]
+
+    @property
+    def spent(self) -> list[Pid]:
+        """Those that have had their N connections and still live."""
+        return [pid for pid, account in self.children.items() if self._spent(account)]
+
+    @property
+    def owes(self) -> Owed:
+        """What the parent owes now."""
+        return owed(live=len(self.children), busy=len(self.children) - len(self.idle), parameters=self.parameters)
+
+    def __str__(self) -> str:
+        return f"{len(self.children)} live, {len(self.busy)} busy, {len(self.idle)} idle"
+
+    def may_say(self, child: Pid) -> Message | None:
+        """Give what a child may say next; None after its N-th connection."""
+        account = self.children[child]
+        if self._spent(account):
+            return None
+        return next(message for (told, message) in NEXT if told is account.told)
+
+    def _spent(self, account: Account) -> bool:
+        return account.serviced >= self.parameters.max_connections
+
+    # --- what happens ----------------------------------------------------------------------------------------------
+
+    def tell(self, child: Pid, message: Message) -> None:
+        """A child says something. It must be what `may_say` gives."""
+        account = self.children[child]
+        account.told = NEXT[account.told, message]
+        may_be_shed = self._ends > 0 and len(self.idle) >= self.parameters.min_spare
+        account.crossed = message is Message.CONNECTED and may_be_shed
+        account.said += message.value
+        account.serviced += message is Message.FINISHED
+        self._allow()
+
+    def up_to_date(self) -> None:
+        """The parent has read everything and sleeps: what it does from here on, it does by what is so now."""
+        self._growth = 0
+        self._allow()
+
+    def nobody_is_ending(self) -> None:
+        """All children wait, and none has a K to read: what an excess called for was done, or is yet to be ordered."""
+        if len(self.idle) <= self.parameters.min_spare:
+            self._ends = 0
+
+    def came(self, child: Pid) -> Iterator[Violation]:
+        """A child was spawned."""
+        before = str(self)
+        limit = self.parameters.max_children
+        if limit is not None and len(self.children) >= limit:
+            yield Violation(POOL_6, f"child {child} was spawned though there were {before} ({self.parameters})")
+        if self._growth > 0:
+            self._growth -= 1
+        elif self._replacements > 0:
+            self._replacements -= 1
+        else:
+            clause = POOL_8 if self._overshot else POOL_7
+            yield Violation(clause, f"child {child} was spawned though there were {before} ({self.parameters})")
+        self._overshot = len(self.idle) >= self.parameters.max_spare
+        self.children[child] = Account()
+        self._born += 1
+        self._allow()
+
+    def ended(self, child: Pid) -> Iterator[Violation]:
+        """A child has ended: because the parent told it to, or by itself after its N-th connection."""
+        before = str(self)
+        account = self.children.pop(child)
+        if self._spent(account):
+            self._replacements += 1
+        elif account.told is Told.BUSY and not account.crossed:
+            yield Violation(PROTOCOL_7, f"child {child} was ended though it had said {account.said!r}, and so is busy")
+        elif self._ends > 0:
+            self._ends -= 1
+        else:
+            yield Violation(POOL_7, f"child {child} was ended though there were {before} ({self.parameters})")
+        self._allow()
+
+    def _allow(self) -> None:
+        what, idle = self.owes, len(self.idle)
+        # Who was told K idles for nobody, as the parent knows, and it alone.
+        lacking = self.parameters.min_spare - (idle - self._ends)
+        limit = self.parameters.max_children
+        if lacking > 0 and (limit is None or len(self.children) < limit):
+            self._growth = max(self._growth, lacking + last_doubling_step(self._born + lacking) - 1)
+        if what is Owed.SHEDDING:
+            self._ends = max(self._ends, idle - self.parameters.min_spare)
