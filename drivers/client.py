@@ -14,7 +14,7 @@ from enum import Enum
 from spec.event import ConnectionId
 
 # One answer; a subject that talks without end is cut off here.
-MOST_KEPT = 1 << 20
+MOST_KEPT = 1 << 24
 
 
 class Ending(Enum):

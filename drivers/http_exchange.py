@@ -8,8 +8,8 @@ from drivers.client import Client, Ending
 from spec.http import Exchange
 
 
-def read_exchange(client: Client, *, asked: str) -> Exchange:
-    """Parse one connection's bytes as the response to one GET."""
+def read_exchange(client: Client, *, asked: str, more_was_asked: bool = False) -> Exchange:
+    """Parse one connection's bytes as the response to one GET; `more_was_asked` where more was sent than that."""
     received = bytes(client.received)
     closed = client.ending is Ending.CLOSED
     parser = h11.Connection(our_role=h11.CLIENT)
@@ -55,6 +55,8 @@ def read_exchange(client: Client, *, asked: str) -> Exchange:
         declared=declared,
         body=body,
         surplus=surplus,
-        closed=not client.open,
+        # What a client said beyond its request, and the server did not read, makes the kernel reset the connection.
+        closed=closed or (client.ending is Ending.RESET and more_was_asked),
+        reset=client.ending is Ending.RESET,
         waited=(client.ended or time.monotonic()) - client.began,
     )

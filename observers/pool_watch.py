@@ -13,6 +13,11 @@ from observers.procfs import Stat
 from observers.sock_diag import SockDiag, TcpSocket
 from spec.event import Ended, Event, Inode, Pid, Reaped, Spawned, Timeline
 
+# The calls in which a process waits for whatever comes first.
+_FOR_NEWS = frozenset(
+    {"epoll_wait", "poll", "ppoll", "select", "pselect6", "pause", "rt_sigsuspend", "rt_sigtimedwait"}
+)
+
 
 class NoPool(Exception):
     """No process of the subject listens on any port."""
@@ -37,6 +42,10 @@ def find_parent(root: Pid, listeners: Container[Inode], *, outside: frozenset[Pi
     return max(known, key=lambda pid: (known.count(pid), depth[pid])), True
 
 
+def _nothing() -> None:
+    """Stand in where nobody has anything to do."""
+
+
 class PoolWatch:
     """Writes the timeline of one pool. `clock` gives seconds since the launch."""
 
@@ -51,6 +60,7 @@ class PoolWatch:
         self._events: list[Event] = []
         self._faults = -1
         self._parent_stat: Stat | None = None
+        self.before_ends: Callable[[], None] = _nothing
         self.parent = Pid(0)
         self.parent_ended = False
         self.children_hold_listener = False
@@ -74,15 +84,27 @@ class PoolWatch:
         self.sample()
         return True
 
+    def find_another(self, port: int) -> bool:
+        """Look whether another process is the pool's parent by now, and turn to it; False where there is none."""
+        listeners = {each.inode for each in self._diag.listening() if each.port == port}
+        try:
+            parent, with_children = find_parent(self._root, listeners, outside=self._outside)
+        except NoPool:
+            return False
+        return with_children and parent != self.parent and not procfs.look(parent).ended and self.find(port)
+
     def sample(self) -> None:
         """Look at the parent and every child once; writes who came and who went."""
         listed = procfs.children(self.parent)
         now = self._clock()
+        ended = [pid for pid, stat in self._known.items() if pid not in self._ended and stat.look().ended]
+        if ended:
+            # What these did before they ended is there to be seen by now, and comes before their ends.
+            self.before_ends()
         # Ends are written first: a replacement in the list was spawned after the end of the one that it replaces.
-        for pid, stat in self._known.items():
-            if pid not in self._ended and stat.look().ended:
-                self._ended.add(pid)
-                self._events.append(Ended(now, pid))
+        for pid in ended:
+            self._ended.add(pid)
+            self._events.append(Ended(now, pid))
         for pid in listed:
             if pid not in self._known:
                 stat = Stat(pid)
@@ -94,17 +116,24 @@ class PoolWatch:
         if self._parent_stat is not None:
             self.parent_ended = self._parent_stat.look().ended
 
-    def leave_out_helpers(self) -> None:
+    def leave_out_helpers(self) -> bool:
         """Tell apart the parent's children that do not hold the listening socket: they are no part of the pool.
 
-        Called at rest after the start, where every child of the pool waits.
+        A newborn of the pool has it from its parent, or opens one of its own soon. True where one was found that was
+        not known before.
         """
         if not self.children_hold_listener:
-            return
-        for pid in self.live:
-            held = procfs.socket_inodes(pid)
-            if held.isdisjoint(self.listeners) and not procfs.look(pid).ended:
-                self._strangers.add(pid)
+            return False
+        helpers = {pid for pid in self._known if pid not in self._ended and self._is_helper(pid)}
+        found = helpers - self._strangers
+        self._strangers = helpers | (self._strangers & self._ended)
+        return bool(found)
+
+    def _is_helper(self, pid: Pid) -> bool:
+        try:
+            return procfs.socket_inodes(pid).isdisjoint(self.listeners) and not procfs.look(pid).ended
+        except PermissionError:
+            return False
 
     def write(self, event: Event) -> None:
         """Put an event of somebody else's on the timeline."""
@@ -121,6 +150,16 @@ class PoolWatch:
         self._faults = self._reaped_faults()
         self._events.append(Reaped(self._clock()))
         return True
+
+    def parent_waits_for_news(self) -> bool:
+        """Tell whether the parent sleeps where any news would wake it, and not in the middle of something.
+
+        One that waits for a newborn to be ready, or takes a nap between two births, has not done all that it means to.
+        Raises PermissionError where the system refuses to show system calls.
+        """
+        if self._parent_stat is None or not self._parent_stat.look().asleep:
+            return False
+        return not procfs.calls_are_known() or bool(procfs.waiting_calls(self.parent) & _FOR_NEWS)
 
     def _reaped_faults(self) -> int:
         return -1 if self._parent_stat is None else self._parent_stat.look().reaped_faults

@@ -42,12 +42,16 @@ _CALLS = _CALLS_BY_MACHINE.get(platform.machine(), {})
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a process: is it ended, is it a zombie, who is its parent, how many page faults its dead had."""
+    """One look at a process: is it ended, is it a zombie, who is its parent, how many page faults its dead had.
+
+    `asleep` tells that its main thread waits for something, and can be woken by a signal.
+    """
 
     ended: bool
     zombie: bool
     parent: Pid
     reaped_faults: int
+    asleep: bool = False
 
 
 _GONE = Look(ended=True, zombie=False, parent=Pid(0), reaped_faults=0)
@@ -81,6 +85,7 @@ class Stat:
             zombie=zombie,
             parent=Pid(int(fields[1])),
             reaped_faults=int(fields[8]),
+            asleep=fields[0] == b"S",
         )
 
     def close(self) -> None:
@@ -199,4 +204,4 @@ def ran(pid: Pid) -> Ran:
             used, in_line = used + int(fields[0]), in_line + int(fields[1])
     except (OSError, IndexError):
         pass
-    return Ran(used / 1e9, in_line / 1e9)
+    return Ran(used / 1e9, in_line / 1e9, voluntary_switches(pid))

@@ -20,8 +20,9 @@ _REQUEST, _REQUEST_DUMP = 0x001, 0x301  # NLM_F_REQUEST, with NLM_F_DUMP
 _ANY_COOKIE = b"\xff" * 8
 ESTABLISHED, CLOSE_WAIT, LISTEN = 1, 8, 10
 _HEADER = struct.Struct("=IHHII")
-_UNIX_PEER = 2  # attribute of the answer
-_UNIX_SHOW_PEER = 4
+# Attributes of an answer about an AF_UNIX socket, and the flags that ask for them: name, peer, lengths of the queues.
+_UNIX_NAME, _UNIX_PEER, _UNIX_QUEUES = 0, 2, 4
+_UNIX_SHOW = 0x01 | 0x04 | 0x10
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,17 @@ class TcpSocket:
     inode: Inode
     queued: int
     backlog: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnixSocket:
+    """One AF_UNIX socket: its kind (as socket.SOCK_STREAM), the far end's inode, its bound name, bytes to be read."""
+
+    inode: Inode
+    kind: int
+    peer: Inode | None
+    name: str
+    queued: int
 
 
 class SockDiag:
@@ -73,16 +85,18 @@ class SockDiag:
                 return found
         return None
 
+    def unix_sockets(self) -> dict[Inode, UnixSocket]:
+        """Give every AF_UNIX socket of the network, by inode."""
+        found = map(_unix_socket, self._ask(_unix_request(0, 0), _REQUEST_DUMP))
+        return {each.inode: each for each in found}
+
+    def unix_socket(self, inode: Inode) -> UnixSocket | None:
+        """Give one AF_UNIX socket, or None where there is none with this inode."""
+        return next(map(_unix_socket, self._ask(_unix_request(inode, 0xFFFFFFFF), _REQUEST)), None)
+
     def unix_peers(self) -> dict[Inode, Inode]:
         """Map each connected AF_UNIX socket to the one at the far end."""
-        request = struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, 0xFFFFFFFF, 0, _UNIX_SHOW_PEER, 0, 0)
-        peers: dict[Inode, Inode] = {}
-        for body in self._ask(request, _REQUEST_DUMP):
-            inode = Inode(struct.unpack_from("=I", body, 4)[0])
-            for kind, value in _attributes(body, 16):
-                if kind == _UNIX_PEER:
-                    peers[inode] = Inode(struct.unpack("=I", value)[0])
-        return peers
+        return {inode: each.peer for inode, each in self.unix_sockets().items() if each.peer is not None}
 
     def _tcp(self, states: int) -> list[TcpSocket]:
         found = []
@@ -123,6 +137,19 @@ def _tcp_socket(body: bytes) -> TcpSocket:
     raw = body[8:24] if family == socket.AF_INET6 else body[8:12]
     queued, backlog, _, inode = struct.unpack_from("=IIII", body, 56)
     return TcpSocket(state, str(ipaddress.ip_address(raw)), port, peer_port, Inode(inode), queued, backlog)
+
+
+def _unix_request(inode: int, cookie: int) -> bytes:
+    return struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, 0xFFFFFFFF, inode, _UNIX_SHOW, cookie, cookie)
+
+
+def _unix_socket(body: bytes) -> UnixSocket:
+    told = dict(_attributes(body, 16))
+    peer = Inode(struct.unpack("=I", told[_UNIX_PEER])[0]) if _UNIX_PEER in told else None
+    # An abstract name begins with a NUL, written as @ everywhere else.
+    name = told.get(_UNIX_NAME, b"").replace(b"\0", b"@").decode(errors="backslashreplace")
+    queued = struct.unpack_from("=I", told[_UNIX_QUEUES])[0] if _UNIX_QUEUES in told else 0
+    return UnixSocket(Inode(struct.unpack_from("=I", body, 4)[0]), body[1], peer, name, queued)
 
 
 def _attributes(body: bytes, offset: int) -> Iterator[tuple[int, bytes]]:

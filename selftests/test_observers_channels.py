@@ -1,0 +1,146 @@
+"""Channels as they are found, against children that the tests fork, each joined to its parent in its own way."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from observers import channels, procfs
+from observers.sock_diag import NETLINK_SOCK_DIAG, SockDiag
+from selftests.facts import settle
+from selftests.programs import Program
+from spec.channel import Kind, judge_holders, judge_links, judge_makers, judge_names
+from spec.event import Pid
+
+# A parent with two children, each joined to it by whatever `join` gives: (parent's end, child's end).
+PARENT = """
+import os, select, signal, socket, sys
+ours, theirs = [], []
+def pool(join, *, child=lambda end: None, keep=False, tidy=True):
+    for _ in range(2):
+        mine, its = join()
+        if os.fork() == 0:
+            if tidy:
+                for each in [mine, *ours]:
+                    each.close()
+            child(its)
+            wait = select.epoll()
+            wait.register(its, select.EPOLLIN)
+            while True:
+                wait.poll()
+        ours.append(mine)
+        theirs.append(its)
+        if not keep:
+            its.close()
+    watch = select.epoll()
+    for each in ours:
+        watch.register(each, select.EPOLLIN)
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+PAIR = "pool(socket.socketpair"
+
+
+@pytest.fixture
+def diag() -> Iterator[SockDiag]:
+    asked = SockDiag(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG))
+    yield asked
+    asked.close()
+
+
+@pytest.fixture
+def family(request: pytest.FixtureRequest) -> Iterator[tuple[Pid, list[Pid]]]:
+    """Start a parent with its two children, all waiting."""
+    program = Program(PARENT + request.param)
+    try:
+        assert program.says() == "ready"
+        children = procfs.children(program.pid)
+        settle(lambda: all(procfs.look(pid).asleep for pid in children), what="both children wait")
+        yield program.pid, children
+    finally:
+        program.end()
+
+
+def using(source: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("family", [source], indirect=True, ids=["family"])
+
+
+@using(PAIR + ")")
+def test_each_child_is_found_with_both_ends_of_its_pair(family: tuple[Pid, list[Pid]], diag: SockDiag) -> None:
+    parent, children = family
+    found = channels.channels(parent, children, diag)
+    assert list(found) == children
+    for pid, channel in found.items():
+        assert procfs.descriptors(pid)[channel.childs_descriptor] == f"socket:[{channel.childs_inode}]"
+        assert procfs.descriptors(parent)[channel.parents_descriptor] == f"socket:[{channel.parents_inode}]"
+        assert channels.maker(channel) == parent
+    joined = channels.joined(parent, children, (), diag)
+    for judged in (judge_links, judge_makers, judge_names, judge_holders):
+        assert list(judged(joined)) == []
+    again = channels.channels(parent, children, diag, known={children[0]: found[children[0]]})
+    assert again == found
+
+
+@using(PAIR + ", keep=True, tidy=False)")
+def test_with_all_ends_everywhere_the_own_one_is_that_on_which_a_child_waits(
+    family: tuple[Pid, list[Pid]], diag: SockDiag
+) -> None:
+    parent, children = family
+    found = channels.channels(parent, children, diag)
+    assert len({channel.childs_inode for channel in found.values()}) == 2
+    joined = channels.joined(parent, children, (), diag)
+    assert list(judge_links(joined)) == []
+    told = [violation.seen for violation in judge_holders(joined)]
+    assert len(told) == 4, "both ends of both"
+    assert any(f"the parent {parent}" in seen for seen in told)
+    assert any("the child itself" in seen for seen in told)
+
+
+@using("pool(lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))")
+def test_a_pair_of_another_kind_is_told(family: tuple[Pid, list[Pid]], diag: SockDiag) -> None:
+    parent, children = family
+    assert channels.channels(parent, children, diag) == {}
+    told = [violation.seen for violation in judge_links(channels.joined(parent, children, (), diag))]
+    assert len(told) == 2
+    assert all(Kind.DATAGRAM in seen for seen in told)
+
+
+@using("""
+class End:
+    def __init__(self, fd): self.fd = fd
+    def fileno(self): return self.fd
+    def close(self): os.close(self.fd)
+pool(lambda: tuple(map(End, os.pipe())))
+""")
+def test_pipes_are_told(family: tuple[Pid, list[Pid]], diag: SockDiag) -> None:
+    parent, children = family
+    told = [violation.seen for violation in judge_links(channels.joined(parent, children, (), diag))]
+    assert told
+    assert all(seen.endswith(f"by {Kind.PIPE}") for seen in told)
+
+
+@using("common = socket.socketpair()\npool(lambda: (common[0].dup(), common[1].dup()))")
+def test_one_pair_for_all_is_told_of_the_second(family: tuple[Pid, list[Pid]], diag: SockDiag) -> None:
+    parent, children = family
+    (violation,) = judge_links(channels.joined(parent, children, (), diag))
+    assert f"child {children[1]}" in violation.seen
+    assert "others share" in violation.seen
+
+
+@using(PAIR + ", child=lambda end: end.bind(''))")
+def test_a_bound_end_is_told_with_its_name(family: tuple[Pid, list[Pid]], diag: SockDiag) -> None:
+    parent, children = family
+    told = [violation.seen for violation in judge_names(channels.joined(parent, children, (), diag))]
+    assert len(told) == 2
+    assert all("'@" in seen for seen in told)
+
+
+@using(PAIR + ")")
+def test_a_child_that_is_gone_has_no_channel_and_no_maker(family: tuple[Pid, list[Pid]], diag: SockDiag) -> None:
+    parent, children = family
+    found = channels.channels(parent, children, diag)
+    os.kill(children[0], 9)
+    settle(lambda: procfs.look(children[0]).ended, what="the child's end")
+    assert channels.maker(found[children[0]]) is None
+    assert list(channels.channels(parent, children, diag)) == children[1:]
