@@ -14,7 +14,7 @@ from drivers.client import Client
 from observers import procfs
 from observers.pool_watch import PoolWatch
 from observers.sock_diag import SockDiag
-from spec.event import Accepted, Connected, ConnectionId, Dropped, Inode, Pid, Served
+from spec.event import Accepted, Connected, ConnectionId, Dropped, Inode, Left, Pid, Served
 from subject.launch import Launch
 
 HANDSHAKE = 0.25  # on loopback one takes microseconds, unless the backlog is full
@@ -129,7 +129,7 @@ class Clients:
         self._waiting.pop(client.number, None)
         silent = self.held.pop(client.number, None) is not None and not client.asked
         if silent:
-            # Nothing is written: on the timeline its child stays busy, so that its end is seen as a busy child's.
+            self.watch.write(Left(self.clock(), client.number))
             self.broken_holds.append(client)
         elif client.served:
             self.watch.write(Served(self.clock(), client.number))

@@ -1,39 +1,116 @@
 """The scenes: fixtures whose names stand in the ids of the tests, so that tests of one scene run on one worker."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from conformance import freeze, tide, turnover
+from conformance import freeze, joining, lost_wakeup, orders, plans, tide, together, turnover, voices
+from conformance.applicable import insist_on
 from conformance.freeze import Frozen
-from conformance.launches import FROZEN, SINGLE, Launches
+from conformance.joining import Joinings
+from conformance.launches import Launches
+from conformance.lost_wakeup import Races
+from conformance.parameter_sets import FROZEN, FULL_SPEED, ORDERS, RACES, SINGLE, TOGETHER
+from conformance.plans import EFFORT, REPLAYED, Planned
+from conformance.seats import Heard
 from conformance.stage import Stage
 from conformance.tide import Tide
+from conformance.together import Together
 from conformance.turnover import Turnover
 
 
 @pytest.fixture(params=["first", "drawn"], ids=["tide-first", "tide-drawn"])
 def played_tide(request: pytest.FixtureRequest, launches: Launches) -> Tide:
     """Load that came in and went out again, with one set of parameters; played once."""
+    insist_on(launches.profile, "min_spare", "max_spare")
     return launches.play(f"tide {request.param}", launches.pool_set(request.param), tide.play)
 
 
 @pytest.fixture(params=["first", "drawn"], ids=["turnover-first", "turnover-drawn"])
 def played_turnover(request: pytest.FixtureRequest, launches: Launches) -> Turnover:
     """Children recycled one after another, with one set of parameters; played once."""
+    insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
     return launches.play(f"turnover {request.param}", launches.recycle_set(request.param), turnover.play)
 
 
 @pytest.fixture(params=["single"])
 def played_single(launches: Launches) -> Turnover:
     """Children limited to one connection each; played once."""
+    insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
     return launches.play("single", launches.limited(SINGLE), turnover.play_single)
+
+
+@pytest.fixture(params=["mumbled"])
+def mumbled(launches: Launches) -> Heard:
+    """What the parent made of an unknown byte; played once."""
+    insist_on(launches.profile, "min_spare", "max_spare")
+    return launches.play("mumbled", launches.limited(TOGETHER), orders.play_unknown_byte)
+
+
+@pytest.fixture(params=["first", "drawn"], ids=["all-at-once-first", "all-at-once-drawn"])
+def all_at_once(request: pytest.FixtureRequest, launches: Launches) -> Together:
+    """All children brought to their last connection at once; played once."""
+    insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
+    parameters = launches.recycle_set(request.param)
+    if request.param == "first" or launches.pace.unhurried:
+        parameters = replace(parameters, max_connections=3 if request.param == "first" else 2)
+    return launches.play(f"all at once {request.param}", parameters, together.play_together)
 
 
 @pytest.fixture(params=["frozen"])
 def frozen(launches: Launches) -> Frozen:
     """A pool whose parent was stopped, with races, queues and a burst; played once."""
     return launches.play("frozen", launches.limited(FROZEN), freeze.play)
+
+
+@pytest.fixture(params=["first", "drawn"], ids=["counted-first", "counted-drawn"])
+def counted(request: pytest.FixtureRequest, launches: Launches) -> Heard:
+    """What children said over few connections each, child by child, with the parent stopped; played once."""
+    insist_on(launches.profile, "max_connections")
+    return launches.play(f"counted {request.param}", launches.voice_set(request.param), voices.counted)
+
+
+@pytest.fixture(params=["full-speed"])
+def at_full_speed(launches: Launches) -> Heard:
+    """What children said over thousands of connections, and made of what they were told; played once."""
+    insist_on(launches.profile, "max_connections")
+    return launches.play("full speed", launches.limited(FULL_SPEED), voices.at_full_speed)
+
+
+@pytest.fixture(params=["races"])
+def races(launches: Launches) -> Races:
+    """What came of connections that met a K; played once."""
+    insist_on(launches.profile, "min_spare", "max_spare")
+    return launches.play("races", launches.limited(RACES), lost_wakeup.play)
+
+
+@pytest.fixture(params=["orders"])
+def ordered(launches: Launches) -> Heard:
+    """What the parent said to children that could not read it; played once."""
+    insist_on(launches.profile, "min_spare", "max_spare")
+    return launches.play("orders", launches.limited(ORDERS), orders.play_orders)
+
+
+@pytest.fixture(params=["together"])
+def said_together(launches: Launches) -> Heard:
+    """What the parent made of many messages at once; played once."""
+    insist_on(launches.profile, "min_spare", "max_spare")
+    return launches.play("said together", launches.limited(TOGETHER), orders.play_together)
+
+
+@pytest.fixture(params=["plans"])
+def planned(request: pytest.FixtureRequest, launches: Launches) -> Planned:
+    """What came of plans that were performed on the parent; performed once."""
+    insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
+    effort, replayed = request.config.stash[EFFORT], request.config.stash[REPLAYED]
+    return launches.remember("plans", lambda: plans.perform_all(launches, effort=effort, replayed=replayed))
+
+
+@pytest.fixture
+def joinings(stage: Stage, launches: Launches) -> Joinings:
+    """How all children are joined to the parent, at rest and after growth; looked at once."""
+    return launches.remember("joinings", lambda: joining.look(stage))
 
 
 @pytest.fixture(params=["shared"])

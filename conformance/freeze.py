@@ -33,6 +33,7 @@ class Frozen:
     unaccepted: str = ""
     answered: str = ""  # a silent client was answered: connections can't be held
     races: int = 0
+    kept: str = ""  # a client that left is not let go of: a child is never idle again
     calls_shown: bool = True
     burst: int = 0
     backlog: int = 0
@@ -51,9 +52,9 @@ def play(stage: Stage) -> Frozen:
     try:
         with stopped([stage.watch.parent]):
             _races(stage, left, children)
-            if _hold_all(stage, left, children):
+            if not left.kept and _hold_all(stage, left, children):
                 _queue(stage, left)
-            if not left.unaccepted:
+            if not left.unaccepted and not left.kept:
                 _burst(stage, left, children)
                 # With the parent still stopped: how it takes being continued is judged elsewhere.
                 stage.close()
@@ -99,7 +100,9 @@ def _races(stage: Stage, left: Frozen, children: list[Pid]) -> None:
                 )
             )
             break
-        stage.until(stage.all_let_go, within=stage.pace.reaction)
+        if not stage.until(stage.all_let_go, within=stage.pace.reaction):
+            left.kept = f"a connection was held for {stage.pace.reaction:.1f} s after its client had left, silently"
+            return
     left.judged.add(ACCEPT_6.id)
 
 

@@ -9,30 +9,24 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import IO, NoReturn, TypeVar
 
 from conformance.pace import Pace
+from conformance.parameter_sets import PLAN_A, POOL_A, RECYCLE_A, VOICE_A
 from conformance.regulation import Stopped, settle, settle_start
 from conformance.stage import CannotStart, Stage, SubjectEnded, last_lines
 from spec.event import Phase
 from spec.lifecycle import LIFECYCLE_1
-from spec.parameters import Parameters, draw_for_pool, draw_for_recycle
+from spec.parameters import Parameters, draw_for_plans, draw_for_pool, draw_for_recycle
 from spec.verdict import Blocked, Inconclusive
 from subject.launch import LaunchRefused
 from subject.profile import Profile
 
 Played = TypeVar("Played")
 
-# The first set is always the same, so that two runs have something in common; the second is drawn.
-POOL_A = Parameters(min_spare=3, max_spare=5, max_connections=3000, max_children=16)
-# N above all that the races of this scenario take, and below a burst: some give listen() their N for a backlog.
-FROZEN = Parameters(min_spare=3, max_spare=5, max_connections=90, max_children=16)
-# N = 1 at the limit: a child that still ends while another already takes its place is one too many (pool-6).
-SINGLE = Parameters(min_spare=2, max_spare=6, max_connections=1, max_children=4)
-RECYCLE_A = Parameters(min_spare=2, max_spare=12, max_connections=5, max_children=40)
 # Ports below those that the kernel gives to clients, and above those that services have.
 FIRST_PORT, LAST_PORT = 20_000, 32_000
 
@@ -48,12 +42,13 @@ class Launches:
     isolate: bool = True
     worker: str = "main"
     output: str = ""
-    used: list[Parameters] = field(default_factory=list)  # every set that a subject was launched with
+    used: list[Parameters] = field(default_factory=list)  # every set that the subject was told
     _scenes: dict[str, object] = field(default_factory=dict)
     _shared: Stage | None = None
     _shared_settled: bool = True
     _current: Stage | None = None
     _count: int = 0
+    _listens_elsewhere: bool = False  # known from the launch before: need not be waited out again
 
     def pool_set(self, which: str) -> Parameters:
         """Give one of the two sets to judge the pool with: `first`, or the one drawn by the seed."""
@@ -74,6 +69,16 @@ class Launches:
             drawn = draw_for_recycle(random)
             if drawn.max_connections != RECYCLE_A.max_connections:
                 return self.limited(drawn)
+
+    def voice_set(self, which: str) -> Parameters:
+        """Give one of the two sets to hear children with, from their first connection to their last."""
+        few = [2] if self.pace.unhurried else [2, 4, 5]
+        drawn = Random(f"voice {self.seed}").choice(few)
+        return self.limited(VOICE_A if which == "first" else replace(VOICE_A, max_connections=drawn))
+
+    def plan_sets(self) -> list[Parameters]:
+        """Give the two sets to perform plans with."""
+        return [self.limited(PLAN_A), self.limited(draw_for_plans(Random(f"plans {self.seed}")))]
 
     def limited(self, parameters: Parameters) -> Parameters:
         """Give a set as the subject can be told it: without a limit where its command has no place for one."""
@@ -175,7 +180,9 @@ class Launches:
         self._raise_if_known_not_to_start()
         stage = self._launch(parameters, self.port())
         try:
-            return stage.start()
+            stage.start(elsewhere_after=0.1 if self._listens_elsewhere else None)
+            self._listens_elsewhere = stage.wrong_port is not None
+            return stage  # noqa: TRY300 - what may raise is above
         except CannotStart as error:
             self._note_not_started(str(error), parameters)
         except BaseException:
@@ -192,7 +199,8 @@ class Launches:
             lock.close()
             raise Inconclusive(f"this machine refused the launch: {error}") from error
         self._current.at_end(lock.close)
-        if parameters not in self.used:
+        told = {"min_spare", "max_spare", "max_connections"} <= self.profile.placeholders
+        if told and parameters not in self.used:
             self.used.append(parameters)
         return self._current
 

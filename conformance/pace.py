@@ -11,6 +11,7 @@ from subject.profile import Profile
 
 # A hold ("nothing may happen") outlasts a tick of one round by a fifth.
 ROUND_AND_A_FIFTH = 1.2
+A_WHILE = 0.2  # seconds of a service
 # Between two looks at the clock, no more than this counts against the subject: where the suite itself was kept from
 # running for longer, so was the subject.
 MOST_BETWEEN_LOOKS = 0.05
@@ -29,6 +30,11 @@ class Pace:
     def round(self) -> float:
         """A hold: one round of the subject."""
         return ROUND_AND_A_FIFTH * max(self.grow_round, self.shed_each)
+
+    @property
+    def unhurried(self) -> bool:
+        """Tell whether the subject takes its time in each service: many of them one after another take too long."""
+        return self.service_time > A_WHILE
 
     @property
     def step(self) -> float:

@@ -20,7 +20,7 @@ def refused(
         while not patience.over():
             stage.hold(0.005)
             report = stage.report()
-            if report.status is not None:
+            if report.status is not None or report.ended_for:
                 break
             listening = _ports(stage, but=port if occupied else None)
             if not listening:

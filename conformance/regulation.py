@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from conformance.stage import Patience, Stage, SubjectEnded
 from observers import procfs
 from spec.epoll import Ran
-from spec.event import Collapsed, Phase, Pid, Rested, Restless, Settled, Stalled, Stranded, Wanted
+from spec.event import Abandoned, Collapsed, Phase, Pid, Rested, Restless, Settled, Stalled, Stranded, Wanted
 from spec.pool import Owed, owed
 
 # A pool that is now too small, now too large, so many times in one wait, does not regulate: it swings. A sound one
@@ -42,6 +42,7 @@ def settle_start(stage: Stage) -> None:
         if stage.clock() - looked > 0.02:
             looked = stage.clock()
             stage.watch.find(stage.port)
+            stage.watch.leave_out_helpers()
 
     settle(stage, Phase.START, meanwhile=look_again)
     stage.watch.find(stage.port)
@@ -57,6 +58,7 @@ class Approach:
 
     def __init__(self) -> None:
         self._owed: Owed | None = None
+        self._last_owed: Owed | None = None  # growth or shedding
         self._reached = 0
         self._away = False
         self.swings = 0  # from too few to too many, or back
@@ -67,7 +69,10 @@ class Approach:
         reached = -live if what is Owed.SHEDDING else live + busy
         before, self._reached = self._reached, reached
         if what is not self._owed:
-            self.swings += self._owed is not None
+            if what is not Owed.REST:
+                # By way of rest, too; but from rest to the same again is no swing: newborns accept one by one.
+                self.swings += self._last_owed not in (None, what)
+                self._last_owed = what
             self._owed, self._away = what, False
             return True
         if reached < before and not self._away:
@@ -103,13 +108,32 @@ def settle(stage: Stage, phase: Phase, *, meanwhile: Callable[[], None] | None =
         if approach.swings > MOST_SWINGS:
             stage.watch.write(Restless(stage.clock(), phase, stage.clock() - began))
             raise Stopped
+        if (spent or approach.setbacks > MOST_SWINGS) and stage.watch.leave_out_helpers():
+            continue  # one that came later was counted as a child
         if spent or approach.setbacks > MOST_SWINGS:
             after = patience.seconds if spent else stage.clock() - began
             stranded = queued and live > busy
+            stage.deaf = _asleep_in_accept(stage)
             stage.watch.write(
                 Stranded(stage.clock(), phase, queued, after) if stranded else Stalled(stage.clock(), phase, after)
             )
             raise Stopped
+
+
+def await_reaping(stage: Stage) -> tuple[tuple[Pid, ...], float]:
+    """Wait until the zombies of now are reaped, whoever follows them; gives those that are not, and the seconds."""
+    began, zombies = stage.clock(), set(stage.watch.zombies())
+    stage.until(lambda: not zombies.intersection(stage.watch.zombies()), within=stage.pace.step)
+    return tuple(zombies.intersection(stage.watch.zombies())), stage.clock() - began
+
+
+def _asleep_in_accept(stage: Stage) -> tuple[Pid, ...]:
+    """Give the idle children that sleep in accept, where no K can be heard."""
+    try:
+        idle = [pid for pid in stage.watch.live if pid not in stage.busy()]
+        return tuple(pid for pid in idle if "accept" in procfs.waiting_calls(pid))
+    except PermissionError:
+        return ()
 
 
 @dataclass(frozen=True)
@@ -153,7 +177,7 @@ def rest(stage: Stage, phase: Phase) -> QuietRound:
             return QuietRound(
                 stage.clock() - quiet_since,
                 {
-                    pid: Ran(now.used - used[pid].used, now.in_line - used[pid].in_line)
+                    pid: Ran(now.used - used[pid].used, now.in_line - used[pid].in_line, now.woken - used[pid].woken)
                     for pid, now in after.items()
                     if pid in used
                 },
@@ -166,11 +190,23 @@ def _ran(stage: Stage) -> dict[Pid, Ran]:
     return {pid: procfs.ran(pid) for pid in [stage.watch.parent, *stage.watch.live]}
 
 
+def _another_parent(stage: Stage) -> bool:
+    """Look for the pool's parent once more: who becomes a daemon leaves one process after the other behind."""
+    patience = Patience(stage.pace.round)
+    while not patience.over():
+        if stage.watch.find_another(stage.port) and not stage.watch.parent_ended:
+            return True
+        stage.step()
+    return False
+
+
 def _step(stage: Stage, phase: Phase) -> None:
     stage.step()
     try:
         stage.check_parent()
     except SubjectEnded as error:
+        if phase is Phase.START and _another_parent(stage):
+            return
         stage.watch.write(Collapsed(stage.clock(), phase, str(error)))
         raise Stopped from error
     if stage.broken_holds:
@@ -180,4 +216,7 @@ def _step(stage: Stage, phase: Phase) -> None:
         patience = Patience(0.5)
         while holders & set(stage.watch.live) and not patience.over():
             stage.step()
+        for number in gone:
+            if stage.holders.get(number) in stage.watch.live:
+                stage.watch.write(Abandoned(stage.clock(), number))
         raise Stopped

@@ -7,7 +7,11 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # The scene stands in the brackets of a test's id; a test without one is a scene of its own.
-_SCENE = re.compile(r"\[(?:.*-)?(tide-first|tide-drawn|turnover-first|turnover-drawn|single|frozen|shared)(?:-.*)?\]$")
+_SCENES = (
+    "tide-first|tide-drawn|turnover-first|turnover-drawn|single|all-at-once-first|all-at-once-drawn|frozen|shared|"
+    "counted-first|counted-drawn|full-speed|races|orders|together|mumbled|plans"
+)
+_SCENE = re.compile(rf"\[(?:.*-)?({_SCENES})(?:-.*)?\]$")
 
 
 def scene_of(test: str) -> str:

@@ -63,7 +63,9 @@ class Stage(Clients):
         self.outside = frozenset({launch.init} if launch.isolated else ())
         watch = PoolWatch(launch.warden, outside=self.outside, diag=diag, clock=self._seconds)
         super().__init__(launch, port, watch=watch, diag=diag, clock=self._seconds)
+        watch.before_ends = lambda: self.attend(within=0.0)
         self.wrong_port: int | None = None
+        self.deaf: tuple[Pid, ...] = ()  # children that slept in accept when the pool was given up
         self._at_end: list[Callable[[], None]] = []
         self._sampled = 0.0
         self.closed = False
@@ -93,18 +95,20 @@ class Stage(Clients):
     def _seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def start(self) -> Self:
+    def start(self, *, elsewhere_after: float | None = None) -> Self:
         """Wait until the subject listens; gives itself. Raises CannotStart, and closes, when it does not.
 
-        A subject that listens on another port than it was given is judged there; `wrong_port` tells.
+        A subject that listens on another port than it was given, and on that one not for `elsewhere_after` seconds, is
+        judged there; `wrong_port` tells. It may open another port first, and take its time.
         """
+        elsewhere_after = elsewhere_after if elsewhere_after is not None else 3 * self.pace.round
         patience = Patience(self.pace.start)
         while not self.watch.find(self.port):
             report = self.launch.report(output=False)
             over = patience.over()
             ended = report.status is not None and not self.processes()
-            elsewhere = [each.port for each in self.own_listeners()]
-            if elsewhere and (over or patience.spent > self.pace.round):
+            elsewhere = [each.port for each in self.own_listeners() if each.port != self.port]
+            if elsewhere and (over or patience.spent > elsewhere_after):
                 self.wrong_port = self.port = elsewhere[0]
                 continue
             if over or ended or report.ended_for:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from conformance.freeze import Frozen
+from conformance.lost_wakeup import Races
 from conformance.stage import Stage
 from conformance.tide import Tide
 from observers import procfs
 from spec import accept
 from spec.clause import Clause
 from spec.event import Stranded
-from spec.http import HTTP_3
+from spec.http import HTTP_3, HTTP_4
 from spec.verdict import Blocked, Inconclusive, Violated
 
 
@@ -24,6 +25,8 @@ def decide_frozen(clause: Clause, frozen: Frozen) -> None:
         return
     if frozen.answered:
         raise Blocked(HTTP_3.id, seen=frozen.answered)
+    if frozen.kept:
+        raise Blocked(HTTP_4.id, seen=frozen.kept)
     if frozen.violations:
         raise Blocked(frozen.violations[0].clause.id, seen=frozen.violations[0].seen)
     raise Inconclusive(frozen.why_not or "the scenario stopped before this was judged")
@@ -88,12 +91,27 @@ def test_no_connection_waits_while_a_child_is_idle(played_tide: Tide) -> None:
             )
 
 
+@pytest.mark.clause("accept-5")
+def test_a_connection_that_comes_with_k_is_accepted(races: Races, seen: Callable[[str], None]) -> None:
+    violation = races.violation()
+    if violation is not None:
+        raise violation.raised()
+    seen(f"{races.met} of {races.trials} times a connection and K met in one child, and somebody accepted it")
+
+
 @pytest.mark.clause("accept-6")
 def test_a_child_that_lost_the_race_does_not_sleep_in_accept(frozen: Frozen, seen: Callable[[str], None]) -> None:
     if not frozen.calls_shown or not procfs.calls_are_known():
         raise Inconclusive("the system calls in which the children wait are not shown on this machine")
     decide_frozen(accept.ACCEPT_6, frozen)
     seen(f"{frozen.races} races, and nobody was left in accept")
+
+
+@pytest.mark.clause("accept-6")
+def test_under_load_too_nobody_is_left_asleep_in_accept(played_tide: Tide) -> None:
+    if played_tide.deaf:
+        pids = ", ".join(f"child {pid}" for pid in played_tide.deaf[:4])
+        raise Violated(accept.ACCEPT_6, seen=f"when the pool did not come within its bounds, {pids} slept in accept")
 
 
 @pytest.mark.clause("accept-7")

@@ -13,6 +13,7 @@ from conformance.turnover import Turnover
 from conformance.watching import Watched
 from spec import epoll
 from spec.clause import Clause
+from spec.pool import POOL_2
 from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
 
 
@@ -31,10 +32,14 @@ def grown(stage: Stage, launches: Launches) -> Watched:
 def decide_children(clause: Clause, watched: Watched, when: str) -> None:
     """Judge how the idle children wait."""
     if not watched.children:
-        raise Inconclusive(f"no child was idle {when}")
-    for violation in epoll.judge_children(watched.children, watched.listeners):
+        raise Blocked(POOL_2.id, seen=f"no child was idle {when}")
+    violations = list(epoll.judge_children(watched.children, watched.listeners))
+    for violation in violations:
         if violation.clause is clause:
             raise Violated(clause, seen=f"{when}: {violation.seen}")
+    for violation in violations if clause is epoll.EPOLL_3 else ():
+        # Of a child that does not wait in epoll nobody can tell how it watches.
+        raise Blocked(violation.clause.id, seen=f"{when}: {violation.seen}")
 
 
 def decide_parent(watched: Watched, when: str) -> None:
@@ -75,6 +80,11 @@ def test_the_parent_waits_in_epoll_on_every_channel(at_rest: Watched) -> None:
 @pytest.mark.clause("epoll-2")
 def test_the_parent_waits_on_the_channels_of_later_children_too(grown: Watched) -> None:
     decide_parent(grown, "after growth")
+
+
+@pytest.mark.clause("epoll-2")
+def test_the_parent_waits_on_the_channels_of_replacements_too(played_turnover: Turnover) -> None:
+    decide_parent(replacements(played_turnover), "after recycling")
 
 
 def since_exclusive() -> None:

@@ -54,7 +54,7 @@ def decide(stage: Stage, clause: Clause, request_sent: bytes) -> None:
     stage.until(lambda: not client.open, within=stage.pace.round * stage.pace.patience + stage.pace.service_time)
     line = request_sent.splitlines()[0].decode()
     times = f", sent {request_sent.count(b'GET ')} times" * (request_sent.count(b"GET ") > 1)
-    exchange = read_exchange(client, asked=f"{line!r}{times}")
+    exchange = read_exchange(client, asked=f"{line!r}{times}", more_was_asked=bool(times))
     for violation in http.judge_exchange(exchange):
         if violation.clause is clause:
             raise violation.raised()
@@ -69,7 +69,7 @@ def test_no_reply_comes_before_the_head_is_complete(stage: Stage) -> None:
         pieces = PIECES[first : first + at_once]
         clients = [stage.connect(piece) for piece in pieces]
         # A server that does not wait for the end answers when it has taken the first piece and served.
-        stage.await_any(clients, within=stage.pace.round / 2 + stage.pace.service_time)
+        stage.await_any(clients, within=stage.pace.round + stage.pace.service_time)
         for piece, client in zip(pieces, clients, strict=True):
             if client.received:
                 raise Violated(
@@ -102,7 +102,8 @@ def test_a_malformed_request_costs_the_child_nothing(stage: Stage) -> None:
         stage.drop(client)
         clear = stage.until(stage.all_let_go, within=stage.pace.answer)
         stage.hold(0.02)
-        if child not in stage.watch.live:
+        # One that was not told how many connections it may serve may have had its last.
+        if child not in stage.watch.live and "max_connections" in stage.profile.placeholders:
             raise Violated(http.HTTP_4, seen=f"child {child} ended after {name}")
         if not clear:
             raise Violated(

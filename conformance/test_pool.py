@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from conformance import tide, turnover
+from conformance.plans import Planned, decide_plans
+from conformance.seats import Heard
 from conformance.tide import Tide
 from conformance.turnover import Turnover
 from spec import pool
@@ -82,3 +84,27 @@ def test_no_client_is_lost_while_the_pool_sheds(played_tide: Tide, seen: Callabl
     if not played_tide.clients_served:
         raise Inconclusive("the pool had shed before the first client was served")
     seen(f"{played_tide.clients_served} clients were served while the pool shed")
+
+
+# --- once more, from the child's seat: what the parent makes of plans of messages ----------------------------------
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        pytest.param(clause, id=clause.id, marks=pytest.mark.clause(clause.id))
+        for clause in (pool.POOL_2, pool.POOL_3, pool.POOL_4, pool.POOL_6, pool.POOL_7, pool.POOL_8)
+    ],
+)
+def test_the_parent_regulates_by_what_it_is_told(clause: Clause, planned: Planned, seen: Callable[[str], None]) -> None:
+    decide_plans(clause, planned)
+    seen(str(planned))
+
+
+@pytest.mark.clause("pool-5")
+def test_among_children_that_it_takes_for_idle_the_parent_ends_no_busy_one(ordered: Heard) -> None:
+    for violation in ordered.violations:
+        if violation.clause is pool.POOL_5:
+            raise violation.raised()
+    if pool.POOL_5.id not in ordered.judged:
+        raise NotApplicable(f"the parent could not be spoken to: {ordered.why_not}")

@@ -1,13 +1,12 @@
 """Section recycle: connections counted child by child, then load, then the corner cases N = 1 and all at once."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import pytest
 
-from conformance import turnover
 from conformance.launches import Launches
-from conformance.turnover import Together, Turnover, still_live, why_stopped
+from conformance.together import Together
+from conformance.turnover import Turnover, still_live, why_stopped
 from spec import recycle
 from spec.clause import Clause
 from spec.event import Collapsed
@@ -40,11 +39,29 @@ def test_a_child_ends_after_its_last_connection(played_turnover: Turnover, seen:
     )
 
 
+@pytest.mark.clause("recycle-1")
+def test_a_child_ends_after_its_last_connection_though_another_waits(all_at_once: Together) -> None:
+    if all_at_once.violation:
+        raise all_at_once.violation.raised()
+    if all_at_once.ended_early:
+        raise Blocked(recycle.RECYCLE_2.id, seen=all_at_once.why_not)
+    if all_at_once.why_not:
+        raise Inconclusive(f"the children could not be brought to their last connection: {all_at_once.why_not}")
+
+
 @pytest.mark.clause("recycle-2")
 def test_a_child_does_not_end_before_its_last_connection(played_turnover: Turnover) -> None:
     decide(recycle.RECYCLE_2, recycle.judge_counts(played_turnover.counting, played_turnover.parameters))
     if not played_turnover.counted:
         raise why_stopped(played_turnover)
+
+
+@pytest.mark.clause("recycle-2")
+def test_with_the_parent_stopped_no_child_ends_before_its_last_connection(all_at_once: Together) -> None:
+    if all_at_once.ended_early:
+        raise Violated(recycle.RECYCLE_2, seen=f"{all_at_once.why_not} ({all_at_once.parameters})")
+    if all_at_once.violation is None and all_at_once.why_not:
+        raise Inconclusive(f"the children could not be brought to their last connection: {all_at_once.why_not}")
 
 
 @pytest.mark.clause("recycle-3")
@@ -84,9 +101,12 @@ def test_a_child_may_be_limited_to_one_connection(played_single: Turnover) -> No
 
 
 @pytest.mark.clause("recycle-6")
-def test_all_children_may_reach_their_last_connection_together(launches: Launches, seen: Callable[[str], None]) -> None:
-    few = replace(launches.recycle_set("first"), max_connections=3)
-    together: Together = launches.play("together", few, turnover.play_together)
+def test_all_children_may_reach_their_last_connection_together(
+    all_at_once: Together, launches: Launches, seen: Callable[[str], None]
+) -> None:
+    together = all_at_once
+    if together.violation:
+        raise Blocked(together.violation.clause.id, seen=together.violation.seen)
     if together.ended_early:
         raise Blocked(recycle.RECYCLE_2.id, seen=together.why_not)
     if together.why_not:

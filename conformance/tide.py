@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from conformance.passers import Passers
-from conformance.regulation import QuietRound, Stopped, rest, settle, settle_start, want
+from conformance.regulation import QuietRound, Stopped, await_reaping, rest, settle, settle_start, want
 from conformance.stage import Stage
 from drivers.client import Client
-from spec.accept import ACCEPT_4
+from spec.accept import ACCEPT_4, judge_holders
 from spec.event import Lost, Phase, Pid, Stranded, Timeline, Wanted
 from spec.http import HTTP_3
 from spec.parameters import Parameters
@@ -36,6 +36,7 @@ class Tide:
     silent_ended: str | None = None  # a silent client's connection was ended without a byte
     refused: str | None = None  # a client that came while load went up was turned away, and no child ever had it
     quiet: list[QuietRound] = field(default_factory=list)  # without load: after the start, and at the end
+    deaf: tuple[Pid, ...] = ()  # idle children that slept in accept when too many were idle, and none was shed
     clients_served: int = 0
     zombies: tuple[Pid, ...] = ()
     zombies_after: float = 0.0
@@ -48,7 +49,7 @@ class Tide:
 
 def why_stopped(tide: Tide) -> Decision:
     """Give what ends a test that could not be judged, as the tide stopped before."""
-    violations = judge(tide.timeline, tide.parameters)
+    violations = [*judge_holders(tide.timeline, parent=tide.parent), *judge(tide.timeline, tide.parameters)]
     if tide.silent_answered is not None:
         return Blocked(HTTP_3.id, seen=tide.silent_answered)
     if tide.refused is not None:
@@ -60,7 +61,8 @@ def why_stopped(tide: Tide) -> Decision:
             return Blocked(ACCEPT_4.id, seen=f"{event.waiting} connections were not accepted in {event.after:.1f} s")
     if violations:
         return Blocked(violations[0].clause.id, seen=violations[0].seen)
-    raise AssertionError(f"the tide stopped after {[phase.value for phase in tide.phases]}, and nothing says why")
+    played = ", ".join(phase.value for phase in tide.phases)
+    return Inconclusive(f"load could not go up and down; what could be played: {played or 'nothing'}")
 
 
 def play(stage: Stage) -> Tide:
@@ -88,6 +90,7 @@ def play(stage: Stage) -> Tide:
     except Stopped:
         pass
     _look_at_broken(stage, tide)
+    tide.deaf = stage.deaf
     tide.timeline = stage.watch.timeline()
     tide.parent = stage.watch.parent
     return tide
@@ -158,9 +161,7 @@ def _end(stage: Stage, tide: Tide) -> None:
             stage.watch.write(Lost(stage.clock(), client.number, client.why_lost()))
             stage.drop(client)
     tide.quiet.append(rest(stage, Phase.END))
-    began = stage.clock()
-    stage.until(lambda: not stage.watch.zombies(), within=stage.pace.step)
-    tide.zombies, tide.zombies_after = tuple(stage.watch.zombies()), stage.clock() - began
+    tide.zombies, tide.zombies_after = await_reaping(stage)
 
 
 def _top(parameters: Parameters) -> int:

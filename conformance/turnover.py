@@ -6,15 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from conformance import watching
-from conformance.clients import GET
 from conformance.passers import Passers
-from conformance.regulation import Stopped, settle, settle_start
+from conformance.regulation import Stopped, await_reaping, settle, settle_start
 from conformance.stage import Stage, SubjectEnded
 from conformance.watching import Watched
 from drivers.client import Client
-from drivers.stopping import NotStopped, stopped
+from observers import procfs
 from spec.accept import ACCEPT_4
-from spec.event import Collapsed, Lost, Phase, Pid, Stalled, Stranded, Timeline
+from spec.channel import Kept, judge_kept
+from spec.event import Collapsed, Ended, Lost, Phase, Pid, Stalled, Stranded, Timeline
 from spec.http import HTTP_3
 from spec.parameters import Parameters
 from spec.pool import POOL_1
@@ -45,6 +45,7 @@ class Turnover:
     replacements: Watched | Inconclusive | None = None  # how those wait that took the place of recycled children
     zombies: tuple[Pid, ...] = ()
     zombies_after: float = 0.0
+    kept: Kept | None = None
 
 
 def why_stopped(left: Turnover) -> Decision:  # noqa: PLR0911 - one return a cause
@@ -107,6 +108,7 @@ def _played(stage: Stage, scene: Callable[[Stage, Turnover], None]) -> Turnover:
 
 
 def _turnover(stage: Stage, left: Turnover) -> None:
+    before = _descriptors_beyond_children(stage)
     _count(stage, left)
     left.counted = True
     settle(stage, Phase.TURNOVER)
@@ -119,9 +121,32 @@ def _turnover(stage: Stage, left: Turnover) -> None:
         left.replacements = watching.look(stage)
     except Inconclusive as error:
         left.replacements = error
-    began = stage.clock()
-    stage.until(lambda: not stage.watch.zombies(), within=stage.pace.step)
-    left.zombies, left.zombies_after = tuple(stage.watch.zombies()), stage.clock() - began
+    left.zombies, left.zombies_after = await_reaping(stage)
+    _look_at_descriptors(stage, left, before)
+
+
+def _descriptors_beyond_children(stage: Stage) -> int:
+    """Count the parent's descriptors beyond one for each live child; -1 where the system refuses to show them."""
+    try:
+        return len(procfs.descriptors(stage.watch.parent)) - len(stage.watch.live)
+    except PermissionError:
+        return -1
+
+
+def _look_at_descriptors(stage: Stage, left: Turnover, before: int) -> None:
+    """See whether the parent has let go of the channels of those that have ended; it may do so at its next round."""
+    if before < 0:
+        return
+    ended, widest = 0, 0
+    for event, _, state in stage.watch.timeline().states():
+        ended += isinstance(event, Ended)
+        widest = max(widest, len(state.live))
+
+    def kept() -> Kept:
+        return Kept(ended=ended, before=before, after=_descriptors_beyond_children(stage), widest=widest)
+
+    stage.until(lambda: not any(judge_kept(kept())), within=stage.pace.step)
+    left.kept = kept()
 
 
 def _single(stage: Stage, left: Turnover) -> None:
@@ -199,7 +224,7 @@ def _ended_with_all_served(stage: Stage) -> set[Pid]:
 def _load(stage: Stage, left: Turnover, *, most: int, at_once: int) -> None:
     """Let short clients come; a subject that takes its time for each gets fewer of them."""
     passers = Passers(stage, most=most, at_once=at_once)
-    end = stage.clock() + max(3.0, 5 * stage.pace.service_time) * stage.pace.patience
+    end = stage.clock() + max(3.0, 3 * stage.pace.service_time) * stage.pace.patience
     while not passers.all_gone and stage.clock() < end and not passers.lost:
         passers.come()
         stage.step()
@@ -209,63 +234,3 @@ def _load(stage: Stage, left: Turnover, *, most: int, at_once: int) -> None:
     if passers.lost:
         left.stopped_at = passers.lost[0]
         raise Stopped
-
-
-@dataclass
-class Together:
-    """What came of all children reaching N at once."""
-
-    parameters: Parameters
-    children: int = 0
-    gap: float | None = None  # from the parent's going on to the first answer
-    unanswered: str = ""
-    why_not: str = ""  # it could not be brought about
-    ended_early: bool = False
-
-
-def play_together(stage: Stage) -> Together:  # noqa: PLR0911 - one return a cause
-    """Bring all children to their N-th connection together, with the parent stopped; then time the next client."""
-    left = Together(stage.parameters)
-    try:
-        settle_start(stage)
-    except Stopped:
-        left.why_not = "the pool did not come within its bounds after the start"
-        return left
-    children = list(stage.watch.live)
-    left.children = len(children)
-    try:
-        with stopped([stage.watch.parent]):
-            for turn in range(stage.parameters.max_connections):
-                clients = stage.hold_connections(len(children))
-                stage.until(lambda: not stage.queued() or bool(stage.broken_holds), within=stage.pace.reaction)
-                if stage.broken_holds:
-                    left.why_not = f"a silent client: {stage.broken_holds[0].why_lost()}"
-                    return left
-                if len(stage.busy()) < len(children):
-                    left.ended_early = bool(set(children) - set(stage.watch.live))
-                    left.why_not = (
-                        f"in turn {turn + 1}, {len(stage.busy())} of {len(children)} children took a connection, "
-                        f"{len(set(children) & set(stage.watch.live))} lived"
-                    )
-                    return left
-                stage.ask(clients)
-                stage.await_end(clients)
-                unserved = [client.why_lost() for client in clients if not client.served]
-                if unserved:
-                    left.why_not = f"a client was {unserved[0]}"
-                    return left
-    except NotStopped as error:
-        left.why_not = str(error)
-        return left
-    began = stage.clock()
-    client = stage.connect(GET, follow=False)
-    try:
-        stage.await_end([client])
-    except SubjectEnded as error:
-        left.why_not = f"{error} when it was continued after a stop"
-        return left
-    if client.served:
-        left.gap = stage.clock() - began
-    else:
-        left.unanswered = client.why_lost()
-    return left

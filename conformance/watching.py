@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from conformance.regulation import Stopped, settle
 from conformance.stage import Stage
 from observers import epoll_interest, procfs
-from spec.epoll import Waiting
+from spec.epoll import Waiting, judge_children, judge_parent
 from spec.event import Inode, Phase, Pid
 from spec.verdict import Inconclusive
 
 TRIALS = 8
+LONGEST_LOOK = 0.3  # seconds: a child that wakes ten times a second is seen asleep by then
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,31 @@ class Watched:
 
 
 def look(stage: Stage) -> Watched:
-    """Look at everyone until each was seen in epoll, for one round at most: some wake now and then for a timer."""
+    """Look at everyone until nothing is amiss, for one round at most.
+
+    Some wake now and then for a timer; and who is just beginning or ending has no epoll yet, or none any more.
+    """
+    watched = Watched(Pid(0), Waiting(frozenset(), ()), {}, frozenset())
+
+    def well() -> bool:
+        nonlocal watched
+        watched = _look(stage)
+        on_children = judge_children(watched.children, watched.listeners)
+        on_parent = judge_parent(watched.parent, watched.parent_waits, watched.children)
+        return next(on_children, None) is None and next(on_parent, None) is None
+
     stage.watch.find(stage.port)
+    stage.watch.leave_out_helpers()
+    try:
+        stage.until(well, within=stage.pace.round)
+    except PermissionError as error:
+        raise Inconclusive(f"the descriptors of the subject are not shown: {error.strerror}") from error
+    if not procfs.calls_are_known():
+        raise Inconclusive(f"the system calls of this machine ({platform.machine()}) are not known to the suite")
+    return watched
+
+
+def _look(stage: Stage) -> Watched:
     parent = stage.watch.parent
     idle = [pid for pid in stage.watch.live if pid not in stage.busy()]
     calls: dict[Pid, frozenset[str]] = {pid: frozenset() for pid in [parent, *idle]}
@@ -36,13 +60,9 @@ def look(stage: Stage) -> Watched:
             calls[pid] |= procfs.waiting_calls(pid)
         return all("epoll_wait" in seen for seen in calls.values())
 
-    try:
-        stage.until(all_in_epoll, within=stage.pace.round)
-        waiting = epoll_interest.waiting(parent, idle, calls, stage.diag)
-    except PermissionError as error:
-        raise Inconclusive(f"the descriptors of the subject are not shown: {error.strerror}") from error
-    if not procfs.calls_are_known():
-        raise Inconclusive(f"the system calls of this machine ({platform.machine()}) are not known to the suite")
+    stage.until(all_in_epoll, within=LONGEST_LOOK)
+    waiting = epoll_interest.waiting(parent, idle, calls, stage.diag)
+    stage.watch.sample()
     return Watched(
         parent=parent,
         parent_waits=waiting.pop(parent),

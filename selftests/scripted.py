@@ -71,7 +71,8 @@ def staged(folder: Path) -> Staged:
     def stage(source: str, *, pace: Pace = GENEROUS, parameters: Parameters = BOUNDS) -> Iterator[Stage]:
         script = folder / "server.py"
         script.write_text(WORDS + source, encoding="utf-8")
-        command = f"{shlex.quote(sys.executable)} -I -S {shlex.quote(str(script))} {{port}} {{min_spare}} {{max_spare}}"
+        bounds = "{port} {min_spare} {max_spare} {max_connections}"
+        command = f"{shlex.quote(sys.executable)} -I -S {shlex.quote(str(script))} {bounds}"
         profile = Profile(command=command, cwd=folder)
         with Stage(profile, parameters, free_port(), pace=pace, isolate=isolation_allowed()) as made:
             yield made

@@ -1,0 +1,206 @@
+"""Performs plans: says to a real parent what its children would say, and compares step by step with what is allowed.
+
+The children know nothing of it: they wait for connections that never come, and obey `K`. No TCP is involved. After each
+step the parent is left to read what was said and to go to sleep; then the account in `spec/parent.py` is up to date,
+and what comes after that is judged by what is so now.
+"""
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from conformance.regulation import MOST_SWINGS, Approach
+from conformance.seats import asleep, wait
+from conformance.stage import Patience, Stage
+from drivers import child_seat
+from observers import channels as observed
+from spec.channel import Channel
+from spec.event import Pid
+from spec.parent import UNPAID, Parent
+from spec.plan import Burst, Connect, Finish, Rest, Step
+from spec.pool import Owed
+from spec.protocol import PROTOCOL_5, K
+from spec.verdict import Blocked, Inconclusive, Violation
+
+# Seconds between two looks while something is waited for: the parent, on another processor, needs no longer.
+BETWEEN_LOOKS = 0.0002
+# A parent that never sleeps, or of which that can't be seen, is given so long after it has read everything.
+SLEEPLESS = 0.25
+
+
+class PlanFailed(Exception):
+    """The parent did what it must not, or did not do what it must."""
+
+    def __init__(self, violation: Violation) -> None:
+        super().__init__(violation.seen)
+        self.violation = violation
+
+
+@dataclass
+class Row:
+    """One step of a performance, as the report tells it."""
+
+    sent: str
+    expected: str = ""
+    seen: list[str] = field(default_factory=list)
+
+
+class Actor:
+    """Speaks for all children of one launch, whose pool is settled and whose channels are known."""
+
+    def __init__(self, stage: Stage, channels: dict[Pid, Channel]) -> None:
+        self.stage = stage
+        self.channels = channels
+        self.model = Parent(stage.parameters, stage.watch.live)
+        self.rows: list[Row] = []
+        self.begin_anew()
+        self._unread: set[Pid] = set()  # who said something that the parent may not have read
+
+    def begin_anew(self) -> None:
+        """Begin the report with what is there now."""
+        self.rows = [Row("(before)", self._expected())]
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def perform_step(self, step: Step) -> None:
+        """Perform one step to its end. Raises PlanFailed, Blocked and Inconclusive."""
+        if isinstance(step, Rest):
+            self.rest()
+            return
+        self.say(step)
+        self.absorb()
+        self._see_off_spent()
+
+    def say(self, step: Connect | Finish | Burst) -> None:
+        """Say what a step says, and no more. Raises PlanFailed."""
+        words: dict[Pid, bytes] = {}
+        match step:
+            case Connect(place=place) if idle := self.model.idle:
+                words[idle[place % len(idle)]] = self._next(idle[place % len(idle)], 1)
+            case Finish(place=place) if busy := self.model.busy:
+                words[busy[place % len(busy)]] = self._next(busy[place % len(busy)], 1)
+            case Burst(parts=parts):
+                everyone = list(self.model.children)
+                for place, count in parts if everyone else ():
+                    pid = everyone[place % len(everyone)]
+                    words[pid] = words.get(pid, b"") + self._next(pid, count)
+        sent = ", ".join(f"{said.decode()} from child {pid}" for pid, said in words.items() if said)
+        self.rows.append(Row(sent or "(nobody can say it)", self._expected()))
+        for pid, said in words.items():
+            if said and not child_seat.say(self._channel(pid), said):
+                self._look()
+            self._unread.add(pid)
+
+    def _next(self, pid: Pid, count: int) -> bytes:
+        """Let the account hear the next messages of a child, up to its N-th F; gives them."""
+        said = b""
+        for _ in range(count):
+            message = self.model.may_say(pid)
+            if message is None:
+                break
+            self.model.tell(pid, message)
+            said += message.value
+        return said
+
+    # --- waiting ---------------------------------------------------------------------------------------------------
+
+    def absorb(self) -> None:
+        """Wait until the parent has read everything and sleeps. Raises PlanFailed where it does not read."""
+        patience, read = Patience(self.stage.pace.step), Patience(SLEEPLESS)
+        while True:
+            self._look()
+            unread = [pid for pid in self._unread if self._queued(pid)]
+            if not unread:
+                if self.stage.watch.parent_waits_for_news():
+                    break
+                if read.over():
+                    return
+            else:
+                read.renew()
+                if patience.over():
+                    seen = f"what child {unread[0]} said was not read in {patience.seconds:.1f} s; {self.model}"
+                    self._fail(Violation(UNPAID[self.model.owes], seen))
+            self.stage.attend(within=BETWEEN_LOOKS)
+        # What it did before it went to sleep is seen now at the latest.
+        self._look()
+        self._unread.clear()
+        self.model.up_to_date()
+
+    def _queued(self, pid: Pid) -> bool:
+        channel = self.channels.get(pid)
+        if channel is None or pid not in self.model.children:
+            return False
+        end = self.stage.diag.unix_socket(channel.parents_inode)
+        return end is not None and end.queued > 0
+
+    def rest(self) -> None:
+        """Wait until the parent owes nothing; each step towards that renews the patience. Raises PlanFailed."""
+        if self.rows[-1].sent != "(rest)":
+            self.rows.append(Row("(rest)", self._expected()))
+        approach, patience = Approach(), Patience(self.stage.pace.step)
+        while True:
+            self.absorb()
+            self._see_off_spent()
+            what = self.model.owes
+            if what is Owed.REST:
+                if self._nobody_is_ending():
+                    self.model.nobody_is_ending()
+                return
+            busy = len(self.model.children) - len(self.model.idle)
+            if approach.nearer(what, live=len(self.model.children), busy=busy):
+                patience.renew()
+            if patience.over() or approach.setbacks > MOST_SWINGS or approach.swings > MOST_SWINGS:
+                seen = f"{self.model}, and no {what.value} for {patience.seconds:.1f} s ({self.model.parameters})"
+                self._fail(Violation(UNPAID[what], seen))
+            self.stage.attend(within=BETWEEN_LOOKS)
+
+    def _nobody_is_ending(self) -> bool:
+        """Tell whether every child waits, with nothing to read: one that was told K would be on its way out."""
+        ends = (self.stage.diag.unix_socket(self._channel(pid).childs_inode) for pid in self.model.children)
+        return all(end is not None and end.queued == 0 for end in ends) and all(map(asleep, self.model.children))
+
+    def _see_off_spent(self) -> None:
+        """Let children that have had their N connections end, as they would by themselves."""
+        for pid in self.model.spent:
+            child_seat.order(self.stage.watch.parent, self._channel(pid), K)
+            patience = Patience(self.stage.pace.reaction)
+            while pid in self.model.children:
+                self._look()
+                if patience.over():
+                    raise Blocked(PROTOCOL_5.id, seen=f"child {pid} did not end on K in {patience.seconds:.1f} s")
+                self.stage.attend(within=BETWEEN_LOOKS)
+            self.absorb()
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """See who came and who went, ends first, and ask the account whether that may be."""
+        watch = self.stage.watch
+        watch.sample()
+        if watch.parent_ended:
+            self._fail(Violation(UNPAID[self.model.owes], f"{self.stage.how_it_ended()}; before, {self.model}"))
+        live = watch.live
+        for pid in [pid for pid in self.model.children if pid not in live]:
+            self.rows[-1].seen.append(f"{pid} ended")
+            for violation in self.model.ended(pid):
+                self._fail(violation)
+        for pid in [pid for pid in live if pid not in self.model.children]:
+            self.rows[-1].seen.append(f"{pid} spawned")
+            for violation in self.model.came(pid):
+                self._fail(violation)
+
+    def _fail(self, violation: Violation) -> NoReturn:
+        raise PlanFailed(violation)
+
+    def _expected(self) -> str:
+        what = self.model.owes
+        return f"{'nothing' if what is Owed.REST else what.value} ({self.model})"
+
+    def _channel(self, pid: Pid) -> Channel:
+        if pid not in self.channels:
+            # In the middle of a fork the parent has both ends of the newborn's channel: which is whose can't be told.
+            wait(self.stage, self.stage.watch.parent_waits_for_news, within=self.stage.pace.round)
+            watch = self.stage.watch
+            self.channels = observed.channels(watch.parent, watch.live, self.stage.diag, known=self.channels)
+        if pid not in self.channels:
+            raise Inconclusive(f"the channel of child {pid} was not found")
+        return self.channels[pid]

@@ -1,0 +1,61 @@
+"""Looks at how all children are joined to the parent: at rest, and when the pool has grown."""
+
+from dataclasses import dataclass, replace
+
+from conformance.regulation import Stopped, settle
+from conformance.seats import wait
+from conformance.stage import Stage
+from observers import channels as observed
+from spec.channel import Joined, judge_holders, judge_links
+from spec.event import Phase
+from spec.verdict import Inconclusive
+from subject.duplicate import SeatRefused
+
+
+@dataclass
+class Joinings:
+    """Each look, with when it was taken. `refused` says why nobody can tell who made a channel."""
+
+    looks: list[tuple[str, Joined]]
+    refused: str = ""
+
+
+def look(stage: Stage) -> Joinings:
+    """Look at rest, then keep every child busy, let the pool grow, look again, and let go."""
+    left = Joinings([])
+    try:
+        left.looks.append(("at rest", _look(stage, left)))
+        clients = stage.hold_connections(len(stage.watch.live))
+        try:
+            settle(stage, Phase.FLOOD_TIDE)
+        except Stopped:
+            pass  # whoever came is looked at; that the pool does not grow as it should is the matter of others
+        left.looks.append(("after growth", _look(stage, left)))
+        stage.let_go(clients)
+    except PermissionError as error:
+        raise Inconclusive(f"the descriptors of the subject are not shown: {error.strerror}") from error
+    return left
+
+
+def _look(stage: Stage, left: Joinings) -> Joined:
+    """Look until nothing is amiss, for a moment at most: a newborn has what its parent had until it lets go of it."""
+    watch = stage.watch
+    joined = Joined(parent=watch.parent, links={}, others={})
+
+    def clear() -> bool:
+        nonlocal joined
+        watch.sample()
+        joined = observed.joined(watch.parent, watch.live, stage.processes(), stage.diag)
+        return not any((*judge_links(joined), *judge_holders(joined)))
+
+    wait(stage, clear, within=stage.pace.reaction)
+    try:
+        found = observed.channels(watch.parent, watch.live, stage.diag)
+        links = {
+            pid: replace(link, maker=observed.maker(found[pid])) if pid in found else link
+            for pid, link in joined.links.items()
+        }
+    except SeatRefused as error:
+        left.refused = str(error)
+        return joined
+    return replace(joined, links=links)

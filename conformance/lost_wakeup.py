@@ -1,0 +1,122 @@
+"""The race for which accept-5 stands: a connection and `K` come together to the child that the connection wakes.
+
+`spec/model` tells the story: who obeys `K` before it has tried to accept takes the only wake-up along, and the
+connection waits beside idle children until another one comes. Here it is made to happen: the parent is stopped, the
+children and the suite share one processor, and the suite connects and writes `K` in one go, while the child can't run.
+"""
+
+from dataclasses import dataclass
+
+from conformance.seats import asleep, settled_channels, wait, why_not_held
+from conformance.stage import Stage
+from drivers.one_processor import NotPinned, one_processor
+from drivers.parent_seat import ParentSeat, parent_seat
+from drivers.stopping import NotStopped
+from observers import epoll_interest
+from spec.accept import ACCEPT_5, judge_race_count
+from spec.epoll import EPOLLEXCLUSIVE
+from spec.event import Pid
+from spec.protocol import K
+from spec.verdict import Decision, Inconclusive, Violation
+
+# Seconds for all races together: a server that sleeps in each service gets fewer of them.
+RACING = 8.0
+
+
+@dataclass
+class Races:
+    """What came of all races. One is *met* where the child that was told `K` was the one that the connection woke."""
+
+    children: int = 0
+    trials: int = 0
+    met: int = 0
+    stranded: str = ""
+    why_not: Decision | None = None
+
+    def violation(self) -> Violation | None:
+        """Give what was violated, if anything. Raises Inconclusive where too few races were met."""
+        if self.stranded:
+            return Violation(ACCEPT_5, f"race {self.trials} of {self.children - 1}: {self.stranded}")
+        if self.why_not:
+            raise self.why_not
+        if why := judge_race_count(self.met, self.trials):
+            raise Inconclusive(why)
+        return None
+
+
+def play(stage: Stage) -> Races:
+    """Let one child after another, as they stand in line, be woken and told K at once."""
+    left = Races()
+    channels = settled_channels(stage)
+    children = [pid for pid in stage.watch.live if pid in channels]
+    left.children = len(children)
+    try:
+        with parent_seat(stage.watch.parent, channels) as seat, one_processor(children):
+            line = _line(stage, left, children)
+            end = stage.clock() + RACING * stage.pace.patience
+            # The last one has nobody beside it who could be idle.
+            for hot in line[:-1]:
+                if left.why_not or left.stranded or stage.clock() > end:
+                    break
+                _race(stage, seat, left, hot)
+            stage.close()
+    except (NotStopped, NotPinned) as error:
+        left.why_not = Inconclusive(str(error))
+    return left
+
+
+def _line(stage: Stage, left: Races, children: list[Pid]) -> list[Pid]:
+    """Find in which order connections wake the children: one connection after another, each kept."""
+    clients = []
+    for _ in children:
+        clients += stage.hold_connections(1)
+        if not wait(stage, lambda: not stage.queued() or bool(stage.broken_holds), within=stage.pace.reaction):
+            break
+    left.why_not = why_not_held(stage)
+    if left.why_not:
+        return []
+    line = [stage.holders[client.number] for client in clients if client.number in stage.holders]
+    stage.let_go(clients)
+    wait(stage, lambda: stage.all_let_go() and all(asleep(pid) for pid in children), within=stage.pace.answer)
+    return [pid for pid in dict.fromkeys(line) if pid in stage.watch.live]
+
+
+def _race(stage: Stage, seat: ParentSeat, left: Races, hot: Pid) -> None:
+    herd = _is_woken_with_others(hot)
+    left.trials += 1
+    client = stage.hold_connections(1)[0]
+    if not seat.say(hot, K):
+        left.why_not = Inconclusive(f"child {hot} ended before it was told K")
+        return
+    accepted = wait(stage, lambda: client.number in stage.holders or not client.open, within=stage.pace.reaction)
+    others = [pid for pid in stage.watch.live if pid != hot and pid not in stage.busy()]
+    if not accepted and others and hot not in stage.watch.live:
+        left.stranded = _told(stage, hot, others)
+    elif not client.open:
+        left.stranded = f"child {hot} was told K when a client came, who was {client.why_lost()}"
+    elif accepted:
+        left.met += herd or stage.holders[client.number] == hot
+    else:
+        left.why_not = Inconclusive(f"nobody took a connection, and child {hot}, told K, did not end")
+    stage.let_go([client])
+
+
+def _told(stage: Stage, hot: Pid, others: list[Pid]) -> str:
+    """Say that a connection was stranded, and whether another client's coming frees it."""
+    waited = stage.pace.reaction
+    seen = (
+        f"child {hot} was told K when a client came, and ended; the client was not accepted in {waited:.1f} s though "
+        f"{len(others)} children were idle"
+    )
+    stage.hold_connections(1)
+    freed = wait(stage, lambda: stage.queued() < 2, within=stage.pace.reaction)
+    return f"{seen}, and was only when another client came" if freed else seen
+
+
+def _is_woken_with_others(pid: Pid) -> bool:
+    """Tell whether a child watches a socket plainly, as in a herd: then nobody's end takes a wake-up along."""
+    try:
+        watched = [entry for epoll in epoll_interest.epolls(pid).values() for entry in epoll]
+    except PermissionError:
+        return False
+    return bool(watched) and not any(entry.events & EPOLLEXCLUSIVE for entry in watched)

@@ -1,0 +1,90 @@
+"""What children make of what they are told: an unknown byte, `K` while they are busy, `K` while they are idle.
+
+Played in the parent's seat, so that nobody is spawned in the place of who ends.
+"""
+
+from conformance.seats import Heard, held, wait
+from conformance.stage import Stage
+from drivers.parent_seat import ParentSeat
+from spec.protocol import OBEYS_WITHIN, PROTOCOL_5, PROTOCOL_6, PROTOCOL_9, UNKNOWN, K
+from spec.verdict import Inconclusive, Violation
+
+# How long a child that was told something it should not react to is watched; one that does reacts at once.
+REACTS_WITHIN = 0.1
+
+
+def examine(stage: Stage, seat: ParentSeat, left: Heard) -> None:
+    """Tell the children all that, the last at the end: then none is left."""
+    if not left.why_not:
+        _order_busy(stage, seat, left)
+    if not left.why_not:
+        _unknown_byte(stage, seat, left)
+    _order_idle(stage, seat, left)
+
+
+def _unknown_byte(stage: Stage, seat: ParentSeat, left: Heard) -> None:
+    """Protocol-9: one child is told what nobody says; then all must serve, as they did before."""
+    children = [pid for pid in stage.watch.live if pid in seat.heard]
+    clients = held(stage, len(children), left)
+    if left.why_not:
+        return
+    stage.ask(clients)
+    stage.await_end(clients)
+    if not children or not seat.say(children[-1], UNKNOWN):
+        left.why_not = Inconclusive("no child was left")
+        return
+    stage.hold(REACTS_WITHIN)
+    if children[-1] not in stage.watch.live:
+        left.found(Violation(PROTOCOL_9, f"child {children[-1]} ended when it was told {UNKNOWN!r}"))
+        return
+    unheld = Heard()
+    clients = held(stage, len(children), unheld)
+    if unheld.why_not:
+        left.found(Violation(PROTOCOL_9, f"after child {children[-1]} was told {UNKNOWN!r}: {unheld.why_not}"))
+        return
+    stage.ask(clients)
+    stage.await_end(clients)
+    if lost := [client.why_lost() for client in clients if not client.served]:
+        left.found(Violation(PROTOCOL_9, f"after child {children[-1]} was told {UNKNOWN!r}, a client was {lost[0]}"))
+    left.judged.add(PROTOCOL_9.id)
+
+
+def _order_busy(stage: Stage, seat: ParentSeat, left: Heard) -> None:
+    """Protocol-6: a busy child is told K; then its client asks."""
+    if not stage.watch.live:
+        left.why_not = Inconclusive("no child was left")
+        return
+    clients = held(stage, 1, left)
+    if left.why_not:
+        return
+    client, child = clients[0], stage.holders[clients[0].number]
+    seat.say(child, K)
+    stage.hold(REACTS_WITHIN)
+    if child not in stage.watch.live or not client.open:
+        left.found(Violation(PROTOCOL_6, f"child {child} was busy when it was told K, and dropped its client"))
+        return
+    stage.ask(clients)
+    stage.await_end(clients)
+    if not client.served:
+        seen = f"child {child} was busy when it was told K; its client was {client.why_lost()}"
+        left.found(Violation(PROTOCOL_6, seen))
+        return
+    within = OBEYS_WITHIN * stage.pace.patience
+    if not wait(stage, lambda: child not in stage.watch.live, within=within):
+        seen = f"child {child} was busy when it was told K; it served its client, and still lived {within:.1f} s later"
+        left.found(Violation(PROTOCOL_6, seen))
+    left.judged.add(PROTOCOL_6.id)
+
+
+def _order_idle(stage: Stage, seat: ParentSeat, left: Heard) -> None:
+    """Protocol-5: all others are told K."""
+    idle = [pid for pid in stage.watch.live if pid in seat.heard and pid not in stage.busy()]
+    told = [pid for pid in idle if seat.say(pid, K)]
+    within = OBEYS_WITHIN * stage.pace.patience
+    wait(stage, lambda: not set(told).intersection(stage.watch.live), within=within)
+    deaf = [pid for pid in told if pid in stage.watch.live]
+    if deaf:
+        seen = f"of {len(told)} idle children that were told K, {len(deaf)} still lived {within:.1f} s later"
+        left.found(Violation(PROTOCOL_5, f"{seen} (child {deaf[0]})"))
+    if told:
+        left.judged.add(PROTOCOL_5.id)

@@ -1,0 +1,161 @@
+"""The scene in the child's seat: what the parent says to its children, and what it makes of what they say together.
+
+Nobody is stopped for the first part. Children that serve silent clients do not read their channels; the suite says `F`
+for them, the parent takes them for idle, and the `K`s for those that are too many stay where they can be seen.
+"""
+
+from dataclasses import dataclass
+
+from conformance.actor import Actor, PlanFailed
+from conformance.regulation import Stopped, settle, want
+from conformance.seats import Heard, scene, settle_down, settled_channels, usable_channels, wait, why_not_held
+from conformance.stage import Patience, Stage, SubjectEnded
+from drivers import child_seat
+from drivers.stopping import NotStopped, stopped
+from spec.channel import Channel
+from spec.event import Phase, Pid
+from spec.plan import Burst
+from spec.pool import POOL_2, POOL_5
+from spec.protocol import (
+    PROTOCOL_4,
+    PROTOCOL_7,
+    PROTOCOL_8,
+    PROTOCOL_9,
+    UNKNOWN,
+    C,
+    F,
+    Order,
+    Told,
+    judge_orders,
+)
+from spec.verdict import Blocked, Inconclusive, Violation
+
+SPOKEN_FOR, BUSY = 5, 2  # children that say F and are busy: more than max_spare; and others that are busy
+BURSTS = ((0, 2), (1, 4), (2, 3), (3, 6), (4, 5))  # by child, so many messages in one write
+
+
+@dataclass
+class Excess:
+    """The channels of children that were spoken for, and of those that are busy by all that the parent knows."""
+
+    spoken_for: dict[Pid, Channel]
+    busy: dict[Pid, Channel]
+
+
+@scene
+def play_orders(stage: Stage, left: Heard) -> None:
+    """Make the parent believe that too many are idle, none of whom can read; see what it tells whom."""
+    settled_channels(stage)
+    try:
+        want(stage, Phase.SHORTAGE, SPOKEN_FOR + BUSY)
+        settle(stage, Phase.SHORTAGE)
+    except Stopped:
+        unheld = why_not_held(stage) if stage.broken_holds else None
+        left.why_not = unheld or Blocked(POOL_2.id, seen="the pool did not grow for held connections")
+        return
+    settle_down(stage)
+    channels = usable_channels(stage)
+    busy = [pid for pid in channels if pid in stage.busy()]
+    # The oldest and the newest are those that a parent is most likely to choose: they stay busy for it.
+    others = (busy[0], busy[-1])
+    excess = Excess({pid: channels[pid] for pid in busy if pid not in others}, {pid: channels[pid] for pid in others})
+    idle = [pid for pid in stage.watch.live if pid not in busy]
+    for channel in excess.spoken_for.values():
+        child_seat.say(channel, F)
+    # Who is really idle must not be: it would obey, and nothing could be seen. Their C and a K may cross.
+    stage.hold_connections(len(idle))
+    wait(stage, lambda: not stage.queued() or len(stage.busy()) == len(stage.watch.live), within=stage.pace.reaction)
+    try:
+        _watch_orders(stage, left, excess)
+    except SubjectEnded as error:
+        left.why_not = Inconclusive(f"{error} when it was told {F!r} for {len(excess.spoken_for)} children")
+
+
+def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
+    """Wait for the excess to be shed, as far as the parent believes; then for one round more, for what is too much."""
+
+    def orders() -> list[Order]:
+        found = []
+        for told, group in ((Told.IDLE, excess.spoken_for), (Told.BUSY, excess.busy)):
+            for pid, channel in group.items():
+                written = child_seat.unread_orders(channel)
+                ended = written is None or pid not in stage.watch.live
+                found.append(Order(child=pid, written=written or b"", told=told, ended=ended))
+        return found
+
+    def told_to_end() -> int:
+        return sum(bool(order.written) or order.ended for order in orders())
+
+    due = len(excess.spoken_for) - stage.parameters.max_spare
+    patience, before = Patience(stage.pace.step), 0
+    while (now := told_to_end()) < due and not patience.over():
+        if now > before:
+            before = now
+            patience.renew()
+        stage.step()
+        stage.check_parent()
+    stage.hold(stage.pace.round)
+    stage.check_parent()
+    left.found(*judge_orders(orders()))
+    if not told_to_end() and not _end_when_served(stage, excess):
+        left.why_not = Inconclusive(
+            f"{len(excess.spoken_for)} children said F, and the parent shed none in {patience.seconds:.1f} s "
+            f"({stage.parameters})"
+        )
+        return
+    left.children = told_to_end()
+    left.judged |= {PROTOCOL_4.id, PROTOCOL_7.id, POOL_5.id}
+
+
+def _end_when_served(stage: Stage, excess: Excess) -> bool:
+    """Tell whether children that are let go of end: they have read a K meanwhile, as a busy child may."""
+    stage.let_go(list(stage.held.values()))
+    ending = set(excess.spoken_for)
+    return wait(stage, lambda: not ending <= set(stage.watch.live), within=stage.pace.reaction)
+
+
+@scene
+def play_together(stage: Stage, left: Heard) -> None:
+    """Say several messages for each child while the parent is stopped; then it goes on."""
+    actor = Actor(stage, settled_channels(stage))
+    try:
+        with stopped([stage.watch.parent]):
+            pass
+        actor.rest()
+    except (PlanFailed, NotStopped, SubjectEnded) as error:
+        left.why_not = Inconclusive(f"the parent does not take being stopped and continued: {error}")
+        return
+    try:
+        with stopped([stage.watch.parent]):
+            actor.say(Burst(BURSTS))
+        actor.rest()
+        left.judged.add(PROTOCOL_8.id)
+    except PlanFailed as error:
+        said = {pid: account.said for pid, account in actor.model.children.items() if account.said}
+        told = ", ".join(f"{words!r} by child {pid}" for pid, words in said.items())
+        left.found(Violation(PROTOCOL_8, f"said while the parent was stopped: {told}; then: {error.violation.seen}"))
+        return
+
+
+@scene
+def play_unknown_byte(stage: Stage, left: Heard) -> None:
+    """Protocol-9: all children say what nobody says; then a C and an F each, after which the parent knows them again.
+
+    What the parent takes a child for in between is its own matter: a busy one, say, in whose place it spawns another.
+    """
+    told = f"after each child had said {UNKNOWN!r}"
+    channels = settled_channels(stage)
+    for words in (UNKNOWN, C + F):
+        for channel in channels.values():
+            child_seat.say(channel, words)
+        settle_down(stage)
+    try:
+        stage.check_parent()
+        again = Actor(stage, usable_channels(stage))
+        again.rest()
+        again.say(Burst(tuple((place, 1) for place in range(len(again.model.idle)))))
+        again.rest()
+    except (PlanFailed, SubjectEnded) as error:
+        left.found(Violation(PROTOCOL_9, f"{told}: {error}"))
+        return
+    left.judged.add(PROTOCOL_9.id)

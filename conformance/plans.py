@@ -1,0 +1,255 @@
+"""Plans drawn, performed on real parents, and, where one fails, cut down to the shortest that still does.
+
+Hypothesis draws the plans (by a seed, so that they can be drawn again), and nothing more: its own shrinking would know
+no budget of time, and a performance costs a launch.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from conformance import voices
+from conformance.actor import Actor, PlanFailed, Row
+from conformance.launches import Launches
+from conformance.seats import settled_channels
+from conformance.stage import Stage
+from spec.clause import Clause
+from spec.parameters import Parameters
+from spec.plan import Burst, Connect, Finish, Plan, Rest, Step, one_by_one, shorter, simpler
+from spec.pool import SECTION as POOL_SECTION
+from spec.protocol import PROTOCOL_8
+from spec.verdict import Blocked, Decision, Inconclusive, NotApplicable, Violated, Violation
+
+Launched = Callable[[Parameters], AbstractContextManager[Stage]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How many plans of how many steps, and the seconds for all of them, and for cutting one down."""
+
+    plans: int = 30
+    steps: int = 20
+    seconds: float = 16.0
+    shrinking: float = 8.0
+
+
+# What the options of a check come to.
+EFFORT = pytest.StashKey[Effort]()
+REPLAYED = pytest.StashKey[Plan | None]()
+DEEP = Effort(plans=400, steps=60, seconds=240.0, shrinking=40.0)
+
+
+@dataclass
+class Planned:
+    """What came of all plans."""
+
+    plans: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    violation: Violation | None = None
+    plan: Plan | None = None  # the shortest that fails
+    rows: list[Row] = field(default_factory=list)  # of its performance, or of the last plan's
+    reproduced: bool = False  # it failed on a launch of its own, too
+    why_not: Decision | None = None
+
+    def after(self, other: "Planned") -> "Planned":
+        """Give this with the counts of another one, which went before, added."""
+        return replace(
+            self, plans=self.plans + other.plans, steps=self.steps + other.steps, seconds=self.seconds + other.seconds
+        )
+
+    def __str__(self) -> str:
+        pace = f", {self.steps / self.seconds:.0f} steps a second" if self.seconds else ""
+        plans = "1 plan" if self.plans == 1 else f"{self.plans} plans"
+        return f"{plans} performed, {self.steps} steps in all{pace}"
+
+
+def perform_all(launches: Launches, *, effort: Effort, replayed: Plan | None) -> Planned:
+    """Draw and perform plans with two sets of parameters, or the one plan that is to be seen again."""
+    whole = Planned()
+    try:
+        _insist_on_voices(launches)
+        if replayed is not None:
+            return perform(launches.launched, [replayed], effort=replace(effort, shrinking=0.0), seconds=effort.seconds)
+        half = replace(effort, plans=(effort.plans + 1) // 2)
+        for parameters in launches.plan_sets():
+            drawn = draw(parameters, seed=launches.seed, effort=half, home=launches.folder)
+            whole = perform(launches.launched, drawn, effort=effort, seconds=effort.seconds / 2).after(whole)
+            if whole.violation or whole.why_not:
+                break
+    except Decision as error:
+        whole.why_not = error
+    return whole
+
+
+def _insist_on_voices(launches: Launches) -> None:
+    """Raise Blocked where the children do not speak as a parent must expect: then nobody can speak to it for them."""
+    if "channel" not in launches.profile.abilities:
+        raise NotApplicable("the profile does not claim the ability 'channel'")
+    heard = launches.play("counted first", launches.voice_set("first"), voices.counted)
+    if heard.violations:
+        raise Blocked(heard.violations[0].clause.id, seen=heard.violations[0].seen)
+
+
+def draw(parameters: Parameters, *, seed: int, effort: Effort, home: Path) -> list[Plan]:
+    """Draw plans: the same ones for the same seed. `home` is where Hypothesis may leave what it likes."""
+    places = st.integers(0, 9)
+    part = st.tuples(places, st.integers(1, 5))
+    step: st.SearchStrategy[Step] = st.one_of(
+        places.map(Connect),
+        places.map(Connect),
+        places.map(Connect),
+        places.map(Finish),
+        places.map(Finish),
+        places.map(Finish),
+        st.lists(part, min_size=1, max_size=3).map(lambda parts: Burst(tuple(parts))),
+        st.just(Rest()),
+    )
+    # It would make a folder for itself in the current one.
+    set_hypothesis_home_dir(home)
+    drawn: list[Plan] = []
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=effort.plans,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @hypothesis.given(st.lists(step, min_size=effort.steps, max_size=effort.steps))
+    def collect(steps: list[Step]) -> None:
+        drawn.append(Plan(parameters, tuple(steps)))
+
+    collect()
+    return drawn[: effort.plans]
+
+
+def perform(launched: Launched, plans: Sequence[Plan], *, effort: Effort, seconds: float) -> Planned:
+    """Perform plans one after another on one launch, for as long as there is time; one that fails is cut down."""
+    left = Planned()
+    done: list[Step] = []  # on this launch
+    begun = 0  # where in that the plan under way begins
+    parameters = plans[0].parameters
+    failed: PlanFailed | None = None
+    longest = 0.0  # that a plan took, with the way back
+    with launched(parameters) as stage:
+        try:
+            actor = Actor(stage, settled_channels(stage))
+            end = stage.clock() + seconds
+            for plan in plans:
+                began, begun = stage.clock(), len(done)
+                if left.plans and began + longest > end:
+                    break
+                actor.begin_anew()
+                for step in (*plan.steps, Rest()):
+                    done.append(step)
+                    actor.perform_step(step)
+                left.plans, left.steps = left.plans + 1, left.steps + len(plan.steps)
+                left.seconds += stage.clock() - began
+                left.rows = list(actor.rows)
+                # Back to where the next plan begins: with nobody busy.
+                back: list[Step] = [*[Finish(0)] * len(actor.model.busy), Rest()]
+                for step in back:
+                    done.append(step)
+                    actor.perform_step(step)
+                longest = max(longest, stage.clock() - began)
+        except PlanFailed as error:
+            failed = error
+            left.rows = list(actor.rows)
+        except (Blocked, Inconclusive) as error:
+            left.why_not = error
+    if failed is not None:
+        left.violation, left.plan = failed.violation, Plan(parameters, tuple(done))
+        _cut_down(launched, left, Plan(parameters, tuple(done[begun:])), seconds=effort.shrinking)
+    return left
+
+
+def _cut_down(launched: Launched, left: Planned, last: Plan, *, seconds: float) -> None:
+    """Look for a shorter plan that fails by the same clause, on fresh launches; what is found stands in `left`."""
+    assert left.plan is not None and left.violation is not None  # noqa: S101, PT018 - for the types
+    end, clause = time.monotonic() + seconds, left.violation.clause
+
+    def fails(plan: Plan) -> bool:
+        again = _performed(launched, plan)
+        if again is None or again[0].clause is not clause:
+            return False
+        left.violation, left.rows = again
+        left.plan, left.reproduced = plan, True
+        return True
+
+    if not fails(last) and not fails(left.plan):
+        return
+    while time.monotonic() < end:
+        for candidate in (*shorter(left.plan), *simpler(left.plan)):
+            if time.monotonic() > end or fails(candidate):
+                break
+        else:
+            break
+    apart = one_by_one(left.plan) if clause in POOL_SECTION.clauses else None
+    if apart is not None and _performed(launched, apart) is None:
+        # One by one the same messages do no harm: it is their coming together.
+        left.violation = Violation(PROTOCOL_8, left.violation.seen)
+
+
+def _performed(launched: Launched, plan: Plan) -> tuple[Violation, list[Row]] | None:
+    """Perform one plan on a launch of its own; gives what it violates."""
+    with launched(plan.parameters) as stage:
+        try:
+            actor = Actor(stage, settled_channels(stage))
+            actor.begin_anew()
+            for step in (*plan.steps, Rest()):
+                actor.perform_step(step)
+        except PlanFailed as failed:
+            return failed.violation, list(actor.rows)
+        except Decision:
+            return None
+    return None
+
+
+MOST_ROWS = 12
+
+
+def told(planned: Planned) -> str:
+    """Put a plan that failed in words: what was seen, and its steps as a table."""
+    if planned.violation is None:
+        return table(planned.rows)
+    return f"{planned.violation.seen}\n{table(planned.rows)}"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Lay out steps, the last ones of many: what was sent, what is expected of the parent then, and what was seen."""
+    shown = [Row("sent", "expected", ["seen"]), *rows[-MOST_ROWS:]]
+    numbers = ["step", *map(str, range(len(rows) - len(shown) + 2, len(rows) + 1))]
+    cells = [
+        (number, row.sent, row.expected, ", ".join(row.seen) or "nothing")
+        for number, row in zip(numbers, shown, strict=True)
+    ]
+    widths = [max(len(cell[column]) for cell in cells) for column in range(3)]
+    return "\n".join(
+        "  ".join((*(text.ljust(width) for text, width in zip(cell, widths, strict=False)), cell[3])) for cell in cells
+    )
+
+
+def decide_plans(clause: Clause, planned: Planned) -> None:
+    """Raise what plans showed against the clause.
+
+    They are a second opinion: where none could be performed, another clause ended them, or the same plan went well on a
+    fresh launch, they add nothing to what the clause's other tests found.
+    """
+    if planned.violation is not None and not planned.reproduced:
+        raise NotApplicable(f"seen once, and not again with the same plan: {planned.violation.seen}")
+    if planned.violation is not None and planned.violation.clause is clause:
+        raise Violated(clause, seen=told(planned), plan=str(planned.plan))
+    if planned.violation is not None:
+        raise NotApplicable(f"the plans ended at {planned.violation.clause.id}: {planned.violation.seen}")
+    if planned.why_not:
+        raise NotApplicable(f"no plan could be performed: {planned.why_not}")

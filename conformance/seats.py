@@ -1,0 +1,146 @@
+"""What the scenes in the parent's and the child's seat have in common: the channels of a settled pool, or why not.
+
+A channel that can't be used is told once, by the clause that says so; what can only be judged through it is blocked.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+
+from conformance.regulation import Stopped, settle_start
+from conformance.stage import Patience, Stage
+from drivers.client import Client
+from drivers.stopping import NotStopped
+from observers import channels as observed
+from observers import procfs
+from spec.accept import ACCEPT_4
+from spec.channel import CHANNEL_1, Channel, judge_links
+from spec.clause import ClauseId
+from spec.event import Pid
+from spec.http import HTTP_3
+from spec.pool import POOL_1
+from spec.verdict import Blocked, Decision, Inconclusive, Violation
+from subject.duplicate import SeatRefused
+
+
+@dataclass
+class Heard:
+    """What one scene left: what was violated, what was judged at all, and why the rest was not."""
+
+    violations: list[Violation] = field(default_factory=list)
+    judged: set[ClauseId] = field(default_factory=set)
+    why_not: Decision | None = None
+    connections: int = 0
+    children: int = 0
+
+    def found(self, *violations: Violation) -> bool:
+        """Take violations; tells whether there were any."""
+        self.violations += violations
+        return bool(violations)
+
+
+def scene(play: Callable[[Stage, Heard], None]) -> Callable[[Stage], Heard]:
+    """Make a scene of what fills in a Heard: whatever ends it early is left there, too."""
+
+    @wraps(play)
+    def played(stage: Stage) -> Heard:
+        left = Heard()
+        try:
+            play(stage, left)
+        except NotStopped as error:
+            left.why_not = Inconclusive(str(error))
+        except (Blocked, Inconclusive) as error:
+            left.why_not = error
+        return left
+
+    return played
+
+
+def settled_channels(stage: Stage) -> dict[Pid, Channel]:
+    """Wait for the pool of a server that has just begun to listen, and find the channel of every child.
+
+    Raises Blocked where there is no pool, or a child has no channel that can be used, and Inconclusive where the system
+    refuses to show or to share them.
+    """
+    try:
+        settle_start(stage)
+    except Stopped:
+        if stage.watch.parent_ended or not stage.watch.live:
+            raise Blocked(POOL_1.id, seen="there was no pool after the start") from None
+    settle_down(stage)
+    return usable_channels(stage)
+
+
+def settle_down(stage: Stage) -> None:
+    """Wait until everyone waits: a parent in the middle of a fork still holds both ends of the newborn's channel.
+
+    One that never waits for news (it spins, or naps) is waited for in vain, for one round.
+    """
+    watch = stage.watch
+
+    def all_wait() -> bool:
+        watch.sample()
+        return watch.parent_waits_for_news() and all(asleep(pid) for pid in watch.live)
+
+    try:
+        wait(stage, all_wait, within=stage.pace.round)
+    except PermissionError as error:
+        raise Inconclusive(f"the system calls of the subject are not shown: {error.strerror}") from error
+
+
+def usable_channels(stage: Stage) -> dict[Pid, Channel]:
+    """Find the channel of every live child. Raises Blocked and Inconclusive."""
+    watch = stage.watch
+    try:
+        found = observed.channels(watch.parent, watch.live, stage.diag)
+        watch.sample()
+        if any(pid not in found for pid in watch.live):
+            joined = observed.joined(watch.parent, watch.live, (), stage.diag)
+            for violation in judge_links(joined):
+                raise Blocked(CHANNEL_1.id, seen=violation.seen)
+            found = observed.channels(watch.parent, watch.live, stage.diag)
+        for channel in found.values():
+            observed.maker(channel)  # the first of all duplicates: refused now, and not in the middle
+            break
+    except SeatRefused as error:
+        raise Inconclusive(str(error)) from error
+    except PermissionError as error:
+        raise Inconclusive(f"the descriptors of the subject are not shown: {error.strerror}") from error
+    return found
+
+
+def wait(stage: Stage, fact: Callable[[], bool], *, within: float) -> bool:
+    """Wait for a fact, whatever becomes of the parent; False when it did not come in time."""
+    patience = Patience(within)
+    while not fact():
+        if patience.over():
+            return False
+        stage.step()
+    return True
+
+
+def asleep(pid: Pid) -> bool:
+    """Tell whether a process waits for something, or is gone: it says nothing more by itself."""
+    look = procfs.look(pid)
+    return look.asleep or look.ended
+
+
+def held(stage: Stage, count: int, left: Heard) -> list[Client]:
+    """Hold silent connections until their children are known; where they can't be, `left` says why not."""
+    clients = stage.hold_connections(count)
+    wait(stage, lambda: not stage.queued() or bool(stage.broken_holds), within=stage.pace.reaction)
+    left.why_not = why_not_held(stage)
+    return clients
+
+
+def why_not_held(stage: Stage) -> Decision | None:
+    """Say why children can't be kept busy by silent connections, or None where they all are."""
+    if stage.broken_holds:
+        client = stage.broken_holds[0]
+        if client.received:
+            seen = f"a silent client was answered with {bytes(client.received[:40])!r}"
+            return Blocked(HTTP_3.id, seen=seen)
+        return Inconclusive(f"children can't be kept busy: a silent client: {client.why_lost()}")
+    if stage.queued():
+        return Blocked(ACCEPT_4.id, seen=f"{stage.queued()} connections were not accepted")
+    return None

@@ -1,0 +1,51 @@
+"""Section channel: what joins each child to the parent, at rest, after growth, and over many recycled children."""
+
+import pytest
+
+from conformance import turnover
+from conformance.joining import Joinings
+from conformance.turnover import Turnover
+from spec import channel
+from spec.clause import Clause
+from spec.verdict import Inconclusive, Violated
+
+
+def decide(clause: Clause, joinings: Joinings) -> None:
+    """Raise the first violation of the clause."""
+    for when, joined in joinings.looks:
+        for judged in (channel.judge_links, channel.judge_makers, channel.judge_names, channel.judge_holders):
+            for violation in judged(joined):
+                if violation.clause is clause:
+                    raise Violated(clause, seen=f"{when}: {violation.seen}")
+
+
+@pytest.mark.clause("channel-1")
+def test_each_child_has_a_stream_of_its_own_to_the_parent(joinings: Joinings) -> None:
+    decide(channel.CHANNEL_1, joinings)
+
+
+@pytest.mark.clause("channel-2")
+def test_the_parent_makes_each_channel_ahead_of_the_fork(joinings: Joinings) -> None:
+    if joinings.refused:
+        raise Inconclusive(joinings.refused)
+    decide(channel.CHANNEL_2, joinings)
+
+
+@pytest.mark.clause("channel-3")
+def test_no_channel_has_a_name(joinings: Joinings) -> None:
+    decide(channel.CHANNEL_3, joinings)
+
+
+@pytest.mark.clause("channel-4")
+def test_nobody_else_holds_an_end_of_a_channel(joinings: Joinings) -> None:
+    decide(channel.CHANNEL_4, joinings)
+
+
+@pytest.mark.clause("channel-5")
+def test_the_parent_lets_go_of_the_channels_of_ended_children(played_turnover: Turnover) -> None:
+    if played_turnover.kept is None:
+        raise turnover.why_stopped(played_turnover)
+    for violation in channel.judge_kept(played_turnover.kept):
+        raise violation.raised()
+    if played_turnover.kept.ended < channel.ENOUGH_ENDED:
+        raise Inconclusive(f"only {played_turnover.kept.ended} children ended")
