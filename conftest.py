@@ -8,17 +8,19 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import applicable, pace
+from conformance import applicable, pace, plans
 from conformance.launches import Launches
 from grading import finding as findings
 from grading.bookkeeper import PLAN, Bookkeeper
 from spec.clause import Clause, ClauseId
+from spec.plan import NoPlan, Plan
+from spec.plan import read as read_plan
 from spec.sections import CLAUSES, UnknownClause, selected
 from spec.verdict import Decision, NotApplicable, Verdict
 from subject import namespaces
@@ -50,7 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--json", metavar="FILE", type=Path, help="write the verdict document")
     group.addoption("--fail-fast", action="store_true", help="stop at the first clause that fails")
     group.addoption("--verdict", action="store_true", help="print a verdict in place of pytest's own report")
-    group.addoption("--replay", metavar="CMD", default="preforkspec check", help="the command to see a verdict again")
+    group.addoption("--plans", metavar="N", type=int, help="plans of messages to perform on the parent")
+    group.addoption("--plan-length", metavar="N", type=int, help="the steps of each plan")
+    group.addoption("--deep", action="store_true", help="perform many long plans: minutes in place of seconds")
+    group.addoption("--replay", metavar="PLAN", help="perform this plan, and no other")
+    group.addoption("--again", metavar="CMD", default="preforkspec check", help="the command to see a verdict again")
     group.addoption("--run-folder", metavar="DIR", type=Path, help="the folder of the run; its owner removes it")
 
 
@@ -60,7 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         chosen = _chosen(config)
         config.stash[PROFILE] = _profile(config)
-    except (UnknownClause, profiles.ProfileError) as error:
+        config.stash[plans.EFFORT] = _effort(config)
+        config.stash[plans.REPLAYED] = _replayed(config)
+    except (UnknownClause, profiles.ProfileError, NoPlan) as error:
         raise pytest.UsageError(str(error)) from error
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     if worker is not None:
@@ -111,6 +119,16 @@ def _profile(config: pytest.Config) -> profiles.Profile:
     return profiles.reference_server(ROOT)
 
 
+def _replayed(config: pytest.Config) -> Plan | None:
+    return read_plan(config.option.replay) if config.option.replay else None
+
+
+def _effort(config: pytest.Config) -> plans.Effort:
+    options = config.option
+    effort = plans.DEEP if options.deep else plans.Effort()
+    return replace(effort, plans=options.plans or effort.plans, steps=options.plan_length or effort.steps)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the tests of one scene on one worker: it is played there once."""
@@ -145,6 +163,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"clauses without a test: {', '.join(sorted(set(CLAUSES) - decided))}")
     chosen = {clause.id for clause in _chosen(config)}
     kept = [item for item in items if item not in ours or chosen.intersection(_clauses(item))]
+    if config.stash[plans.REPLAYED] is not None:
+        kept = [item for item in kept if "planned" in getattr(item, "fixturenames", ())]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
     _write_plan(config.stash[FOLDER], {item.nodeid: _clauses(item) for item in kept if item in ours})

@@ -1,6 +1,5 @@
 """The trials: namespaces, looking at another process, the kernel's lists of sockets, a terminal, a compiler."""
 
-import ctypes
 import os
 import select
 import shutil
@@ -18,10 +17,8 @@ from observers.sock_diag import SockDiag
 from spec.epoll import EPOLLEXCLUSIVE
 from spec.event import Pid
 from subject import isolation, namespaces
+from subject.duplicate import SEAT_HELP, EndGone, SeatRefused, duplicated
 from subject.launch import Launch, LaunchRefused, Order
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_PIDFD_GETFD = 438  # on every architecture
 
 NAMESPACES = {
     "user": namespaces.CLONE_NEWUSER,
@@ -52,7 +49,7 @@ def everything() -> Iterator[Trial]:
     yield compiler()
 
 
-EVERYTHING = ("lifecycle", "accept", "epoll", "pool", "recycle", "http")
+EVERYTHING = ("lifecycle", "channel", "protocol", "accept", "epoll", "pool", "recycle", "http")
 
 
 def looks_at(server: Waiting) -> Iterator[Trial]:
@@ -68,7 +65,7 @@ def looks_at(server: Waiting) -> Iterator[Trial]:
     yield tried(
         "/proc/PID/fdinfo",
         lambda: _interest(server),
-        clauses=("epoll-1", "epoll-2", "epoll-3", "accept-1"),
+        clauses=("channel", "epoll-1", "epoll-2", "epoll-3", "accept-1"),
         remedy=LOOKING_HELP,
     )
     yield tried(
@@ -80,7 +77,11 @@ def looks_at(server: Waiting) -> Iterator[Trial]:
     yield tried("kcmp", _equal_files, clauses=("epoll-1",), remedy="a kernel with CONFIG_KCMP")
     yield tried("/proc/PID/schedstat", lambda: _run_time(server), clauses=("epoll-5",), remedy="CONFIG_SCHED_INFO")
     yield tried(
-        "pidfd_getfd", lambda: _duplicate(server), without="no clause of this edition needs it", remedy=PTRACE_HELP
+        "pidfd_getfd",
+        lambda: _duplicate(server),
+        clauses=("channel-2", "protocol", "accept-5"),
+        without="what parent and children say to each other is not heard",
+        remedy=SEAT_HELP,
     )
 
 
@@ -129,9 +130,10 @@ def private_tmp() -> Trial:
 
     def attempt() -> str:
         with tempfile.NamedTemporaryFile(prefix="preforkspec-", dir="/tmp") as file:
-            code = "import os, sys; print(os.path.exists(sys.argv[1]), flush=True)"
+            # Not by its path: a file that is named on the command line is shown.
+            code = "import os, sys; print(os.path.exists('/tmp/' + sys.argv[1]), flush=True)"
             order = Order(
-                argv=[sys.executable, "-I", "-S", "-c", code, file.name],
+                argv=[sys.executable, "-I", "-S", "-c", code, Path(file.name).name],
                 cwd=Path("/"),
                 env=dict(os.environ),
                 isolate=isolation.isolation_allowed(),
@@ -242,12 +244,9 @@ def _run_time(server: Waiting) -> str:
 
 
 def _duplicate(server: Waiting) -> str:
-    pidfd = os.pidfd_open(server.pid)
     try:
-        copy = _libc.syscall(_PIDFD_GETFD, pidfd, 0, 0)
-        if copy < 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        os.close(copy)
-    finally:
-        os.close(pidfd)
-    return "duplicates a process's descriptor"
+        with duplicated(server.pid, 0):
+            return "duplicates a process's descriptor: the way into the channel's seats"
+    except (SeatRefused, EndGone) as refusal:
+        # The remedy is told beside it.
+        raise Refused(str(refusal).partition(";")[0]) from refusal

@@ -91,6 +91,12 @@ class Bookkeeper:
         self.ledger.suite_errors.append(str(excrepr))
         return True
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object, error: object) -> None:
+        """A worker that ends before its time is the suite's error, with what is known of it."""
+        if error:
+            self.ledger.suite_errors.append(f"a worker of the suite ended: {node}: {error}")
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Tell the verdict, and set the exit status by the contract of the command line."""
@@ -115,16 +121,17 @@ class Bookkeeper:
             },
             environment=documents.environment(isolation=self.isolation),
             level=self.level,
-            replay=f"{self.options.replay} --seed {self.options.seed}",
+            replay=f"{self.options.again} --seed {self.options.seed}",
         )
-        conform = conforms(self.ledger, self.level)
-        self._told = UNDECIDED if conform is None else CONFORMS if conform else FAILS
         if self.options.json is not None:
             # Before anything is printed: whoever reads the terminal may be gone.
             try:
                 documents.write(self.options.json, document)
             except OSError as error:
                 self.ledger.suite_errors.append(f"the verdict document could not be written: {error}")
+                document["summary"]["conforms"] = conforms(self.ledger, self.level)
+        conform = conforms(self.ledger, self.level)
+        self._told = UNDECIDED if conform is None else CONFORMS if conform else FAILS
         self.progress.end()
         self.terminal.verdict(
             self.ledger, document, level=self.level, seed=self.options.seed, seconds=seconds, stopped=stopped

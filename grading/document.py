@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +38,7 @@ def document(
                 "blocked_by": each.blocked_by,
                 "tests": list(each.tests),
                 "seconds": round(each.seconds, 3),
-                "replay": f"{replay} --clause {each.clause.id}",
+                "replay": f"{replay} --clause {each.clause.id}{_with_plan(each.plan)}",
             }
             for each in judged
         ],
@@ -46,6 +47,11 @@ def document(
             "conforms": conforms(ledger, level),
         },
     }
+
+
+def _with_plan(plan: str) -> str:
+    """Give the option that performs one plan again: the plan is its own file, by the shell's leave."""
+    return f" --replay <(echo {shlex.quote(plan)})" if plan else ""
 
 
 def version() -> str:

@@ -21,6 +21,7 @@ class Finding:
     verdict: Verdict
     seen: str = ""
     blocked_by: ClauseId | None = None
+    plan: str = ""  # that shows a failure again, where one does
     output: str = ""
     seconds: float = 0.0
 
@@ -38,15 +39,22 @@ def from_outcome(
     clause: ClauseId, test: str, error: BaseException | None, *, seen: str, output: str, seconds: float
 ) -> Finding:
     """Say what a test found, by how it ended: an exception that is no Decision is an error of the suite."""
-    verdict, blocked_by = Verdict.PASS, None
+    verdict, blocked_by, plan = Verdict.PASS, None, ""
     if isinstance(error, Decision):
         verdict, seen = error.verdict, str(error)
         if isinstance(error, Violated):
-            seen = error.seen
+            seen, plan = error.seen, error.plan
         elif isinstance(error, Blocked):
             blocked_by, seen = error.by, error.seen
     elif error is not None:
         verdict, seen = Verdict.ERROR, f"{type(error).__name__}: {error}"
     return Finding(
-        clause=clause, test=test, verdict=verdict, seen=seen, blocked_by=blocked_by, output=output, seconds=seconds
+        clause=clause,
+        test=test,
+        verdict=verdict,
+        seen=seen,
+        blocked_by=blocked_by,
+        plan=plan,
+        output=output,
+        seconds=seconds,
     )

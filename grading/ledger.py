@@ -22,6 +22,7 @@ class Judged:
     verdict: Verdict
     seen: str = ""
     blocked_by: ClauseId | None = None
+    plan: str = ""
     tests: tuple[str, ...] = ()
     output: str = ""
     seconds: float = 0.0
@@ -65,6 +66,7 @@ class Ledger:
             verdict,
             seen=deciding.seen,
             blocked_by=deciding.blocked_by,
+            plan=deciding.plan,
             tests=tuple(finding.test for finding in findings),
             output=deciding.output,
             seconds=sum(finding.seconds for finding in findings),
@@ -89,7 +91,8 @@ def _with_cause(judged: Judged, others: Mapping[ClauseId, Judged]) -> Judged:
 def _cause(judged: Judged, others: Mapping[ClauseId, Judged]) -> ClauseId | None:
     if judged.verdict is Verdict.BLOCKED:
         return judged.blocked_by
-    if judged.verdict is Verdict.FAIL:
+    # What could not be decided while a clause that it rests on is broken could not be decided for that reason.
+    if judged.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
         return next((need for need in judged.clause.needs if others[need].verdict is Verdict.FAIL), None)
     return None
 

@@ -48,7 +48,9 @@ class Terminal:
 
     def begin(self, title: str, *, version: str, seed: int) -> None:
         """Say what is judged."""
-        words = Text.assemble(f"preforkspec {version} judges ", (plain(title), "bold"), f" (seed {seed})")
+        words = Text.assemble(
+            f"preforkspec {version} judges ", (" ".join(plain(title).split()), "bold"), f" (seed {seed})"
+        )
         self._print(words, soft_wrap=True)
 
     def verdict(
@@ -61,7 +63,7 @@ class Terminal:
             self._table(judged)
         for each in of(judged, Verdict.FAIL):
             self._failure(each, again[each.clause.id])
-        self._blocked(of(judged, Verdict.BLOCKED))
+        self._blocked(of(judged, Verdict.BLOCKED), again, told={each.clause.id for each in of(judged, Verdict.FAIL)})
         self._undecided(of(judged, Verdict.INCONCLUSIVE), again)
         self._errors(of(judged, Verdict.ERROR), ledger.suite_errors, again)
         not_run = of(judged, Verdict.NOT_RUN)
@@ -96,12 +98,17 @@ class Terminal:
         self._output(judged.output)
         self._again(again)
 
-    def _blocked(self, judged: Sequence[Judged]) -> None:
+    def _blocked(self, judged: Sequence[Judged], again: dict[ClauseId, str], *, told: set[ClauseId]) -> None:
         for cause in dict.fromkeys(each.blocked_by for each in judged):
             blocked = [each for each in judged if each.blocked_by == cause]
             self._heading(None, f"blocked by {cause}", STYLES[Verdict.BLOCKED])
             which = in_ranges(each.clause.id for each in blocked)
             self._paragraph("", f"{counted(len(blocked), 'clause')} could only be judged once {cause} holds: {which}")
+            if cause is not None and cause not in told:
+                # It was not selected, so this is the only place where its failure is told.
+                self._paragraph("seen", blocked[0].seen)
+                self._output(blocked[0].output)
+                self._again(again[cause])
 
     def _undecided(self, judged: Sequence[Judged], again: dict[ClauseId, str]) -> None:
         for reason in dict.fromkeys(each.seen for each in judged):

@@ -33,11 +33,16 @@ def run(asked: argparse.Namespace) -> int:
 
         from preforkspec.stopper import Stopper
 
-        code = int(pytest.main([*_fixed(folder, run_folder), *arguments], plugins=[Stopper(keeper)]))
+        fixed = [*_fixed(folder, run_folder), *(_WITHOUT_BACKSTOP if asked.deep else ())]
+        code = int(pytest.main([*fixed, *arguments], plugins=[Stopper(keeper)]))
         # What was told is not told again; but where pytest itself broke, its last hook may not have been called.
         return USAGE if code == PYTEST_USAGE else keeper.tell("broken off")
     finally:
         keeper.leave()
+
+
+# Minutes of plans are one fixture of one test.
+_WITHOUT_BACKSTOP = ("--timeout", "0", "--override-ini", "faulthandler_timeout=0")
 
 
 def _fixed(folder: Path, run_folder: Path) -> list[str]:
@@ -58,4 +63,7 @@ def _clean_environment() -> None:
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         del os.environ[name]
     os.environ.pop("PYTHONWARNINGS", None)
+    # A `socket.py` on it would stand in for the library's in every worker. The subject gets it back (profile.py).
+    if (path := os.environ.pop("PYTHONPATH", None)) is not None:
+        os.environ["PREFORKSPEC_PYTHONPATH"] = path
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"

@@ -1,6 +1,8 @@
 """Where the suite is, and how its packages become importable: in front of everything else, for this process alone."""
 
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -20,15 +22,16 @@ def suite() -> Path:
 def move_in() -> Path:
     """Put the suite in front of the import path, and give its folder. Raises SuiteMissing.
 
-    `python -m` puts the current folder there: a student's `spec/` or `http.py` must not stand in for ours.
+    `python -m` puts the current folder there, and PYTHONPATH others: a student's `spec/` or `http.py` must not stand in
+    for ours.
     """
     folder = suite()
+    users = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    unwanted = {"", str(folder), *users}
     # The current folder may be gone; then nothing can be imported from it either.
-    try:
-        unwanted = {"", str(folder), str(Path.cwd())}
-    except FileNotFoundError:
-        unwanted = {"", str(folder)}
-    sys.path[:] = [str(folder), *(entry for entry in sys.path if entry not in unwanted)]
+    with suppress(FileNotFoundError):
+        unwanted.add(str(Path.cwd()))
+    sys.path[:] = [str(folder), *(entry for entry in sys.path if entry not in unwanted), *users]
     return folder
 
 

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 USAGE = 2
 MOST_WORKERS = 64
+MOST_PLANS = 10_000
 EPILOG = """\
 exit status of check: 0 all clauses that decide pass; 1 one fails; 2 wrong usage; 3 none fails, but some could not be
 decided, or the suite broke
@@ -62,7 +63,13 @@ def _check(check: argparse.ArgumentParser) -> None:
     judging.add_argument("--fail-fast", action="store_true", help="stop at the first clause that fails")
     judging.add_argument("--patience", metavar="X", type=_patience, default=1.0, help="scale all waits; default: 1")
     judging.add_argument("--seed", metavar="N", type=_whole, help="draws the second set of parameters; default: random")
-    judging.add_argument("-n", metavar="WORKERS", dest="workers", type=_workers, default=2, help="default: 2")
+    judging.add_argument("--plans", metavar="N", type=_count, help="plans of messages to perform; default: 30")
+    judging.add_argument("--plan-length", metavar="N", type=_count, help="the steps of each plan; default: 20")
+    judging.add_argument("--deep", action="store_true", help="many long plans: minutes in place of seconds")
+    judging.add_argument("--replay", metavar="FILE", type=Path, help="perform the plan in this file, and no other")
+    judging.add_argument(
+        "-n", metavar="WORKERS", dest="workers", type=_workers, help="default: 2, or 3 for a server that sleeps"
+    )
     check.add_argument_group("reports").add_argument("--json", metavar="FILE", type=Path, help="write the verdict here")
 
 
@@ -102,6 +109,13 @@ def _patience(text: str) -> float:
     if not 0 < factor <= 100:
         raise argparse.ArgumentTypeError(f"expected a factor above 0 and up to 100, not {text}")
     return factor
+
+
+def _count(text: str) -> int:
+    count = _whole(text)
+    if not 1 <= count <= MOST_PLANS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {MOST_PLANS}, not {count}")
+    return count
 
 
 def _workers(text: str) -> int:

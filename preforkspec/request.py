@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+# A server that sleeps leaves the processors to more of its kind.
+WORKERS, SLEEPERS_WORKERS = 2, 3
+MOST_OF_A_PLAN = 1 << 20  # characters
+
 
 class BadRequest(Exception):
     """What was asked for can't be done; the text is one line for the user."""
@@ -16,14 +20,19 @@ class BadRequest(Exception):
 
 def options(asked: argparse.Namespace) -> list[str]:
     """Give pytest's options for a check. Raises BadRequest."""
+    _examine_folder()
     _examine_texts(asked)
     selectors = [name for word in asked.clause for name in word.split(",") if name]
+    if asked.replay is not None and not asked.clause:
+        selectors = list(import_module("spec.parent").JUDGED)
     level = asked.level or _level_of(_examine_selection(asked, selectors))
-    _examine_profile(asked)
+    service_time = _service_time(asked)
+    if asked.workers is None:
+        asked.workers = SLEEPERS_WORKERS if service_time else WORKERS
     given = _subject_options(asked)
     if asked.patience != 1.0:
         given += ["--patience", f"{asked.patience:g}"]
-    return [*given, "--level", level, "--replay", _replay(given), *_judging_options(asked, selectors)]
+    return [*given, "--level", level, "--again", _again(given), *_judging_options(asked, selectors)]
 
 
 def _judging_options(asked: argparse.Namespace, selectors: list[str]) -> Iterator[str]:
@@ -35,10 +44,25 @@ def _judging_options(asked: argparse.Namespace, selectors: list[str]) -> Iterato
         yield from ("--json", str(_examine_target(asked.json)))
     if asked.fail_fast:
         yield "--fail-fast"
+    if asked.replay is not None:
+        yield f"--replay={_examine_plan(asked.replay)}"
+    if asked.deep:
+        yield "--deep"
+    if asked.plans is not None:
+        yield f"--plans={asked.plans}"
+    if asked.plan_length is not None:
+        yield f"--plan-length={asked.plan_length}"
     # One worker is this process itself: nothing need be started, and a single clause is judged at once.
     if asked.workers > 1:
         yield from ("--tx", f"{asked.workers}*popen//python={_interpreter()}", "--dist", "load")
         yield from ("--max-worker-restart", "4")
+
+
+def _examine_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise BadRequest("the current folder is gone; expected to be started in one that exists") from None
 
 
 def _examine_texts(asked: argparse.Namespace) -> None:
@@ -64,7 +88,8 @@ def _level_of(levels: list[str]) -> str:
     return "must" if "must" in levels else "should"
 
 
-def _examine_profile(asked: argparse.Namespace) -> None:
+def _service_time(asked: argparse.Namespace) -> float:
+    """Examine the profile, and give the seconds that the server sleeps in each service. Raises BadRequest."""
     if asked.server is not None and asked.subject is not None:
         raise BadRequest("--server and --subject: expected one of the two, both were given")
     if asked.server is None and asked.subject is None and (asked.port, asked.service_time) != (None, None):
@@ -73,13 +98,12 @@ def _examine_profile(asked: argparse.Namespace) -> None:
     own = {"port": asked.port, "service_time": asked.service_time}
     try:
         if asked.server is not None:
-            profiles.from_command(asked.server, **own)
-        elif asked.subject is not None:
-            profiles.from_file(asked.subject, **own)
+            return float(profiles.from_command(asked.server, **own).service_time)
+        if asked.subject is not None:
+            return float(profiles.from_file(asked.subject, **own).service_time)
     except profiles.ProfileError as error:
         raise BadRequest(str(error)) from error
-    except FileNotFoundError as error:
-        raise BadRequest(f"the current folder is gone: {error}") from error
+    return 0.0
 
 
 def _subject_options(asked: argparse.Namespace) -> list[str]:
@@ -94,6 +118,19 @@ def _subject_options(asked: argparse.Namespace) -> list[str]:
     if asked.service_time is not None:
         options += ["--service-time", f"{asked.service_time:g}"]
     return options
+
+
+def _examine_plan(path: Path) -> str:
+    """Read the plan to be performed, now: the file may be one that can be read only once."""
+    plan = import_module("spec.plan")
+    try:
+        with path.open(encoding="utf-8") as file:
+            return str(plan.read(file.read(MOST_OF_A_PLAN)))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not text"
+        raise BadRequest(f"--replay {path}: {why}; expected a plan, as a check's `again` gives it") from error
+    except plan.NoPlan as error:
+        raise BadRequest(f"--replay {path}: {error}") from error
 
 
 def _examine_target(path: Path) -> Path:
@@ -113,7 +150,7 @@ def _interpreter() -> str:
     return f"{shlex.quote(os.path.normpath(sys.executable))} -P"
 
 
-def _replay(given: list[str]) -> str:
+def _again(given: list[str]) -> str:
     """Give the command that shows a verdict again, to paste into a shell in the same folder."""
     program = sys.argv[0]
     if Path(program).name == "__main__.py":

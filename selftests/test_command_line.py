@@ -2,13 +2,14 @@
 
 import json
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from selftests.command_line import HASTY_SERVER, ROOT, preforkspec, read, verdicts
+from selftests.command_line import COMMAND, HASTY_SERVER, ROOT, environment, preforkspec, read, verdicts
 from spec.sections import CLAUSES
 
 SCHEMA = json.loads((ROOT / "grading" / "verdict.schema.json").read_text(encoding="utf-8"))
@@ -76,6 +77,45 @@ def test_the_command_to_see_a_verdict_again_does_show_it_again(tmp_path: Path, h
     assert done.status == 1
     second = next(clause for clause in read(tmp_path / "again.json")["clauses"] if clause["id"] == "http-2")
     assert (second["verdict"], second["replay"]) == (first["verdict"], first["replay"])
+
+
+def test_a_plan_can_be_performed_again_from_a_file_or_from_what_can_be_read_only_once(tmp_path: Path) -> None:
+    plan = "min_spare=2 max_spare=3 max_connections=9 max_children=9: C0 C0 R F0 B0:2,1:3 R"
+    (tmp_path / "plan").write_text(plan, encoding="ascii")
+    done = preforkspec("check", "--replay", "plan", "--json", "verdict.json", cwd=tmp_path)
+    assert done.status == 0, done.out + done.err
+    found = {clause["id"]: clause for clause in read(tmp_path / "verdict.json")["clauses"]}
+    judged = {name for name, clause in found.items() if clause["verdict"] == "pass"}
+    assert judged == {*(f"pool-{number}" for number in (2, 3, 4, 6, 7, 8)), "protocol-7", "protocol-8"}
+    assert found["pool-2"]["seen"].startswith("1 plan performed, 6 steps in all")
+    once = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f'exec "$@" --replay <(echo {shlex.quote(plan)})',
+            "bash",
+            *COMMAND,
+            "check",
+            "--clause",
+            "pool-2",
+        ],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert once.returncode == 0, once.stdout + once.stderr
+
+
+@pytest.mark.parametrize("text", [None, "", "min_spare=2 max_spare=3 max_connections=9: C0 Q", "\udcff"])
+def test_what_is_no_plan_is_told_in_one_line(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "plan").write_bytes(text.encode("utf-8", "surrogateescape"))
+    done = preforkspec("check", "--replay", "plan", cwd=tmp_path)
+    assert done.status == 2
+    assert done.err.startswith("preforkspec check: --replay plan: ")
+    assert done.err.count("\n") == 1
 
 
 def test_a_server_that_cannot_start_fails_once_and_blocks_the_rest(tmp_path: Path) -> None:

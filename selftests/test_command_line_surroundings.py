@@ -2,11 +2,12 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from selftests.command_line import COMMAND, ROOT, environment, preforkspec, read
+from selftests.command_line import COMMAND, ROOT, environment, preforkspec, read, verdicts
 
 DECOYS = ("spec", "conftest", "pytest", "xdist", "subject", "grading", "socket", "http", "select", "random", "rich")
 
@@ -34,13 +35,50 @@ def test_a_check_leaves_no_file_in_the_current_folder_or_at_home(tmp_path: Path)
     here, home = tmp_path / "here", tmp_path / "home"
     here.mkdir()
     home.mkdir()
-    preforkspec("check", "-n", "2", "--clause", "lifecycle-1", cwd=here, env={"HOME": str(home)})
+    preforkspec("check", "-n", "2", "--clause", "lifecycle-1,pool-8", cwd=here, env={"HOME": str(home)})
     assert [*here.iterdir(), *home.iterdir()] == []
 
 
 def test_the_folder_of_a_run_is_gone_after_it(tmp_path: Path) -> None:
     preforkspec("check", "--clause", "lifecycle-1", cwd=tmp_path, env={"TMPDIR": str(tmp_path)})
     assert list(tmp_path.iterdir()) == []
+
+
+# Runs a command that may not make one system call, by its number: EPERM, as a container's profile has it.
+REFUSING = """
+import ctypes, os, struct, sys
+number, words = int(sys.argv[1]), sys.argv[2:]
+rules = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(rules), ctypes.addressof(code)))
+library = ctypes.CDLL(None, use_errno=True)
+assert library.prctl(38, 1, 0, 0, 0) == 0 and library.prctl(22, 2, program, 0, 0) == 0, ctypes.get_errno()
+os.execv(words[0], words)
+"""
+PIDFD_GETFD = 438  # on every architecture
+
+
+def test_where_descriptors_may_not_be_duplicated_the_seats_are_inconclusive_and_the_rest_is_judged(
+    tmp_path: Path,
+) -> None:
+    selected = ["--clause", "channel", "protocol", "accept-5", "pool-8", "--json", str(tmp_path / "verdict.json")]
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSING, str(PIDFD_GETFD), *COMMAND, "check", *selected],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stdout + done.stderr
+    found = verdicts(tmp_path / "verdict.json")
+    undecided = {clause for clause, verdict in found.items() if verdict == "inconclusive"}
+    assert undecided == {"channel-2", "accept-5", *(f"protocol-{number}" for number in range(1, 10))}
+    assert {found[clause] for clause in ("channel-1", "channel-3", "channel-4", "channel-5", "pool-8")} == {"pass"}
+    told = " ".join(done.stdout.split())
+    assert "pidfd_getfd is refused" in told
+    assert "kernel.yama.ptrace_scope" in told
 
 
 @pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)], ids=["stdout", "stderr", "all"])
