@@ -3,7 +3,9 @@
 
 enum { LISTENER_KEY = 0, NUDGE_KEY = 1 }; /* of epoll's data; the channel's key is the child's pid */
 
-static int channel = -1;
+#ifndef MUTANT_K_DROPS_BUSY
+static int channel;
+#endif
 #ifdef MUTANT_TAKES_TURNS
 static bool woken; /* by the listening socket */
 #endif
@@ -17,7 +19,24 @@ static void send_what_was_said(void)
 {
     for (; sent < said; sent++) {
         const char *letter = sent % 2 ? "F" : "C";
-        if (send(channel, letter, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+#ifdef MUTANT_A_FOR_C
+        letter = sent % 2 ? "F" : "A"; /* "accepted" */
+#endif
+#ifdef MUTANT_C_TWICE
+        letter = sent % 2 ? "F" : "CC";
+#endif
+#ifdef MUTANT_NEWLINE
+        letter = sent % 2 ? "F\n" : "C\n"; /* dprintf(channel, "C\n") */
+#endif
+#ifdef MUTANT_NO_C
+        if (sent % 2 == 0)
+            continue;
+#endif
+#ifdef MUTANT_NO_F
+        if (sent % 2)
+            continue;
+#endif
+        if (speak(channel, letter, strlen(letter)) != (ssize_t)strlen(letter))
             return;
     }
 }
@@ -31,7 +50,13 @@ static void say(void)
 static bool told_to_end(void)
 {
     char bytes[16];
-    ssize_t n = recv(channel, bytes, sizeof bytes, MSG_DONTWAIT);
+    ssize_t n = listen_to(channel, bytes, sizeof bytes);
+#ifdef MUTANT_K_IGNORED
+    return n == 0;
+#endif
+#ifdef MUTANT_ANY_BYTE_ENDS
+    return n >= 0; /* nobody ever says anything else */
+#endif
 #if defined MUTANT_TERM_LEAVES_CHILDREN || defined MUTANT_TERM_FORGETS_ONE
     if (n == 0) { /* the parent has gone, and this child carries on */
         alarm(60);
@@ -102,7 +127,9 @@ static int open_epoll(void)
 #elif !defined MUTANT_POLLS_IN_CHILD && !defined MUTANT_SELECTS_IN_CHILD
     watch(epoll, listener, listener_events(), LISTENER_KEY);
 #endif
-#ifndef MUTANT_CHANNEL_NOT_IN_EPOLL
+#if defined MUTANT_K_AFTER_NEXT
+    watch(epoll, channel, EPOLLIN | EPOLLET, (uint64_t)getpid());
+#elif !defined MUTANT_CHANNEL_NOT_IN_EPOLL
     watch(epoll, channel, EPOLLIN, (uint64_t)getpid());
 #endif
 #ifdef MUTANT_TAKES_TURNS
@@ -147,6 +174,9 @@ static bool wait_for_work(int epoll)
     int n = epoll_wait(epoll, ready, 4, patience);
     if (n < 0 && errno != EINTR)
         _exit(1);
+#ifdef MUTANT_K_AFTER_NEXT
+    return false;
+#endif
 #ifdef MUTANT_TAKES_TURNS
     woken = false;
     for (int i = 0; i < n; i++)
@@ -197,7 +227,13 @@ static int accept_one(void)
 static int serve_and_say(int client, int served)
 {
     (void)served;
+#ifndef MUTANT_C_LATE
     say();
+#endif
+#ifdef MUTANT_F_EARLY
+    say();
+    return serve(client) ? 1 : 0;
+#endif
 #ifdef MUTANT_NUDGES_ALL
     eventfd_write(nudge, 1);
 #endif
@@ -214,6 +250,16 @@ static int serve_and_say(int client, int served)
         pause();
 #endif
     bool whole = serve(client);
+#ifdef MUTANT_F_BEFORE_REPLY
+    return whole ? 1 : 0; /* which said it: http.h */
+#endif
+#ifdef MUTANT_C_LATE
+    say(); /* both, once there is time for it */
+#endif
+#ifdef MUTANT_NO_LAST_F
+    if (served + 1 == connections_per_child())
+        return 1; /* the parent will see the end of the channel */
+#endif
     say();
 #ifdef MUTANT_COUNTS_ONLY_REQUESTS
     return whole ? 1 : 0;
@@ -295,7 +341,7 @@ static _Noreturn void run_child(void)
 #endif
         told = wait_for_work(epoll);
         send_what_was_said();
-#ifdef MUTANT_BLOCKING_LISTENER
+#if defined MUTANT_BLOCKING_LISTENER || defined MUTANT_LOST_WAKE_UP
         if (told)
             break;
 #endif
@@ -304,6 +350,9 @@ static _Noreturn void run_child(void)
         int client = accept_one();
         if (client >= 0)
             served += serve_accepted(client, served, last);
+#ifdef MUTANT_K_AFTER_NEXT
+        told = client >= 0 && told_to_end(); /* "while ((client = accept(…)) >= 0) { serve(client); if (killed()) break; }" */
+#endif
     }
     finish_work();
     end_child(told);

@@ -14,6 +14,24 @@ struct request {
 static void wait_and_accept_ahead(int client); /* child.h */
 #endif
 
+#ifdef MUTANT_F_BEFORE_REPLY
+static void say(void); /* child.h */
+#endif
+
+#ifdef MUTANT_K_DROPS_BUSY
+static int channel;
+static bool told_to_end(void);
+
+/* Looks at the channel while it waits for the request, too, and obeys at once. */
+static void wait_or_end(int client)
+{
+    struct pollfd both[2] = {{.fd = client, .events = POLLIN}, {.fd = channel, .events = POLLIN}};
+    while (poll(both, 2, -1) >= 0 && !both[0].revents)
+        if (told_to_end())
+            _exit(0);
+}
+#endif
+
 static size_t end_of_head(const char *bytes)
 {
     const char *crlf = strstr(bytes, "\r\n\r\n"), *lf = strstr(bytes, "\n\n");
@@ -41,6 +59,9 @@ static enum outcome read_head(int client, struct request *request)
         }
 #ifdef MUTANT_ACCEPTS_AHEAD
         wait_and_accept_ahead(client);
+#endif
+#ifdef MUTANT_K_DROPS_BUSY
+        wait_or_end(client);
 #endif
         ssize_t n = recv(client, request->bytes + request->length, HEAD_MAX - request->length, 0);
         if (n < 0 && errno == EINTR)
@@ -149,6 +170,9 @@ static bool serve(int client)
 #ifdef MUTANT_MALFORMED_KILLS
     if (outcome == COMPLETE && !well_formed(request.bytes))
         raise(SIGSEGV); /* strtok() gave NULL */
+#endif
+#ifdef MUTANT_F_BEFORE_REPLY
+    say(); /* C is out, and F is said while the answer is still being made */
 #endif
     if (outcome == TOO_LARGE)
         reply(client, "431 Request Header Fields Too Large");

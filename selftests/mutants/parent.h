@@ -59,8 +59,13 @@ static void on_signal(int number)
 static _Noreturn void become_child(int end, unsigned long rank)
 {
     for (int i = 0; i < MOST_CHILDREN; i++)
+#ifndef MUTANT_ENDS_INHERITED
         if (pool[i].state != EMPTY && pool[i].channel >= 0)
-            close(pool[i].channel);
+            close_channel(pool[i].channel);
+#else
+        {
+        }
+#endif
     close(epoll);
     drop_parents_client();
     signal(SIGTERM, SIG_DFL);
@@ -69,6 +74,9 @@ static _Noreturn void become_child(int end, unsigned long rank)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+#ifdef MUTANT_CHILD_MAKES_CHANNEL
+    end = make_channel_in_child(end);
+#endif
     channel = end;
     birth = rank;
     run_child();
@@ -79,21 +87,30 @@ static bool spawn(void)
     int pair[2], slot = 0;
     while (slot < MOST_CHILDREN && pool[slot].state != EMPTY)
         slot++;
-    if (slot == MOST_CHILDREN || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    if (slot == MOST_CHILDREN || !make_channel(pair))
         return false;
 #ifdef MUTANT_TAKES_TURNS
     take_part(slot);
 #endif
     pid_t pid = fork();
     if (pid == 0) {
-        close(pair[0]);
+#ifndef MUTANT_CHILD_KEEPS_BOTH
+        close_channel(pair[0]);
+#endif
         become_child(pair[1], births);
     }
-    close(pair[1]);
+#ifndef MUTANT_PARENT_KEEPS_BOTH
+    close_channel(pair[1]);
+#endif
     if (pid < 0) {
-        close(pair[0]);
+        close_channel(pair[0]);
         return false;
     }
+#ifdef MUTANT_CHILD_MAKES_CHANNEL
+    int ours = take(pair[0]);
+    close(pair[0]);
+    pair[0] = ours;
+#endif
     pool[slot] = (struct child){.state = IDLE, .pid = pid, .channel = pair[0], .birth = births++, .born = now()};
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)slot};
 #ifdef MUTANT_ACCEPTOR_CHILD
@@ -110,7 +127,15 @@ static bool spawn(void)
 
 static void dismiss(struct child *child)
 {
-    send(child->channel, "K", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+#if defined MUTANT_TERM_FOR_K
+    kill(child->pid, SIGTERM);
+#elif defined MUTANT_K_TWICE
+    speak(child->channel, "KK", 2);
+#elif defined MUTANT_K_WITH_NEWLINE
+    speak(child->channel, "K\n", 2);
+#else
+    speak(child->channel, "K", 1);
+#endif
     child->told = true;
     child->state = LEAVING;
 }
@@ -130,9 +155,11 @@ static void forget(struct child *child, bool by_itself)
         any_recycled = true;
         recycled_at = now();
     }
-#ifndef MUTANT_SPINS_ON_ENDED_CHANNEL
+#ifdef MUTANT_CHANNELS_LEAKED
+    epoll_ctl(epoll, EPOLL_CTL_DEL, child->channel, NULL);
+#elif !defined MUTANT_SPINS_ON_ENDED_CHANNEL
     if (child->channel >= 0)
-        close(child->channel);
+        close_channel(child->channel);
 #endif
     child->state = EMPTY;
 #ifdef MUTANT_TAKES_TURNS
@@ -170,8 +197,16 @@ static void hear(struct child *child)
     ssize_t n = 0;
     if (child->state == EMPTY || child->channel < 0)
         return;
-    while ((n = recv(child->channel, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+    while ((n = listen_to(child->channel, bytes, sizeof bytes)) > 0) {
         heard_any = true;
+#ifdef MUTANT_BURST_AS_ONE
+        n = 1; /* "read(fd, buffer, sizeof buffer); if (buffer[0] == 'C') …" */
+#endif
+#ifdef MUTANT_ABORTS_ON_UNKNOWN
+        for (ssize_t i = 0; i < n; i++)
+            if (!strchr("CF", bytes[i]))
+                abort(); /* default: assert(!"cannot happen") */
+#endif
         for (ssize_t i = 0; i < n; i++) { /* what came together counts one by one; other bytes mean nothing */
             if (bytes[i] == 'C')
                 connection_accepted(child);
@@ -184,8 +219,10 @@ static void hear(struct child *child)
         forget(child, true);
         return;
 #endif
-#ifndef MUTANT_SPINS_ON_ENDED_CHANNEL
-        close(child->channel);
+#if defined MUTANT_CHANNELS_LEAKED
+        epoll_ctl(epoll, EPOLL_CTL_DEL, child->channel, NULL);
+#elif !defined MUTANT_SPINS_ON_ENDED_CHANNEL
+        close_channel(child->channel);
         child->channel = -1;
 #endif
         child->state = LEAVING; /* until it is reaped it is still alive, for max_children */
@@ -207,7 +244,9 @@ static void reap(void)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         for (int i = 0; i < MOST_CHILDREN; i++)
             if (pool[i].state != EMPTY && pool[i].pid == pid) {
+#ifndef MUTANT_LAST_WORDS_UNHEARD
                 hear(&pool[i]);
+#endif
                 forget(&pool[i], WIFEXITED(status) && WEXITSTATUS(status) == 0);
             }
 }

@@ -3,6 +3,7 @@
  *     prefork PORT MIN_SPARE MAX_SPARE MAX_CONNECTIONS [MAX_CHILDREN]
  *
  * settings.h   the command line
+ * channel.h    what joins a child to the parent
  * http.h       one connection (persistent.h: what may follow its first response)
  * child.h      one child (concurrent.h: how it goes about a connection)
  * parent.h     the pool: table, messages, reaping (regulate.h: how many; parent_accepts.h: what a parent may not do)
@@ -52,6 +53,8 @@ static int listeners[2];
 static bool any_recycled;
 
 #include "settings.h"
+
+#include "channel.h"
 
 #if defined MUTANT_DISPATCHER || defined MUTANT_DISPATCHER_LISTENER_HELD || defined MUTANT_ACCEPTOR_CHILD
 #define HANDED_OVER

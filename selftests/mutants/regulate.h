@@ -22,10 +22,11 @@ static struct child *to_shed(void)
     struct child *chosen = NULL;
     for (int i = 0; i < MOST_CHILDREN; i++) {
         bool eligible = pool[i].state == IDLE;
-#if defined MUTANT_KILLS_FIRST || defined MUTANT_KILLS_NEWEST || defined MUTANT_KILLS_RANDOM
+#if defined MUTANT_KILLS_FIRST || defined MUTANT_KILLS_NEWEST || defined MUTANT_KILLS_RANDOM || \
+    defined MUTANT_K_TO_BUSY
         eligible = pool[i].state == IDLE || pool[i].state == BUSY;
 #endif
-#ifdef MUTANT_KILLS_FIRST
+#if defined MUTANT_KILLS_FIRST || defined MUTANT_K_TO_BUSY
         if (eligible && !chosen)
             chosen = &pool[i];
         continue;
@@ -89,7 +90,7 @@ static int shortage(int idle, int live)
         wanted += pool[i].state == IDLE && now() - pool[i].born < 100;
 #endif
 #ifdef MUTANT_BACKS_OFF
-    if (recycled_at && now() - recycled_at < 3000)
+    if (count(LEAVING) > 0 || (recycled_at && now() - recycled_at < 3000))
         wanted = owed = 0; /* children that end so soon may be crashing */
 #endif
 #ifdef MUTANT_REPLACES_WHEN_ALL_GONE

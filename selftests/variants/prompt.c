@@ -74,6 +74,16 @@ static void watch(int fd, void *whose)
     epoll_ctl(regulator, EPOLL_CTL_ADD, fd, &event);
 }
 
+/* A newborn sibling still has this end for a moment: only taken out is it heard no more, and may be freed. */
+static void let_go(struct child *child)
+{
+    if (child->channel < 0)
+        return;
+    epoll_ctl(regulator, EPOLL_CTL_DEL, child->channel, NULL);
+    close(child->channel);
+    child->channel = -1;
+}
+
 static bool spawn(void)
 {
     int ends[2];
@@ -142,8 +152,7 @@ static void hear(struct child *child)
 #endif
         }
     if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-        close(child->channel);
-        child->channel = -1;
+        let_go(child);
         child->idle = false;
     }
 }
@@ -158,8 +167,7 @@ static int reap(void)
             if (child->pid == pid) {
                 hear(child);
                 unasked += !child->told || child->served >= set.connections;
-                if (child->channel >= 0)
-                    close(child->channel);
+                let_go(child);
                 *link = child->next;
                 free(child);
                 break;
