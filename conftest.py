@@ -16,6 +16,8 @@ import pytest
 
 from conformance import applicable, pace, plans
 from conformance.launches import Launches
+from conformance.run_notes import RunNotes
+from conformance.scenes import place_of
 from grading import finding as findings
 from grading.bookkeeper import PLAN, Bookkeeper
 from spec.clause import Clause, ClauseId
@@ -77,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.seed = worker["seed"]
         return
     config.stash[FOLDER] = config.option.run_folder or Path(tempfile.mkdtemp(prefix="preforkspec-"))
+    RunNotes(config.stash[FOLDER]).begin()
     if config.option.seed is None:
         config.option.seed = secrets.randbelow(1_000_000)
     if config.option.verdict:
@@ -95,7 +98,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         build(config.stash[PROFILE])
     except BuildFailed as failure:
         # Where each worker's launches look first.
-        (config.stash[FOLDER] / "cannot-start.json").write_text(json.dumps({"seen": str(failure)}), encoding="utf-8")
+        RunNotes(config.stash[FOLDER]).note_that_it_cannot_start(str(failure))
 
 
 def _chosen(config: pytest.Config) -> tuple[Clause, ...]:
@@ -134,6 +137,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the tests of one scene on one worker: it is played there once."""
     from conformance.scheduling import by_scene
 
+    # By our own order, and not by how many tests a scene has.
+    config.option.loadscopereorder = False
     return by_scene(config, log)
 
 
@@ -165,6 +170,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if item not in ours or chosen.intersection(_clauses(item))]
     if config.stash[plans.REPLAYED] is not None:
         kept = [item for item in kept if "planned" in getattr(item, "fixturenames", ())]
+    kept.sort(key=lambda item: place_of(item.nodeid))
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
     _write_plan(config.stash[FOLDER], {item.nodeid: _clauses(item) for item in kept if item in ours})
@@ -210,6 +216,8 @@ def pytest_runtest_makereport(
             clause, item.nodeid, error, seen=item.stash.get(SEEN, ""), output=output, seconds=seconds
         )
         report.user_properties.append((findings.PROPERTY, finding.as_json()))
+        if finding.verdict is Verdict.FAIL:
+            RunNotes(item.config.stash[FOLDER]).note_failure(clause)
     for used in getattr(launches, "used", ()):
         report.user_properties.append((findings.PARAMETERS, asdict(used)))
     if isinstance(error, Decision) and error.verdict is not Verdict.FAIL:

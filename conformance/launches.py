@@ -5,18 +5,18 @@ played once and judged by many tests.
 """
 
 import fcntl
-import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import IO, NoReturn, TypeVar
+from typing import IO, TypeVar
 
 from conformance.pace import Pace
 from conformance.parameter_sets import PLAN_A, POOL_A, RECYCLE_A, VOICE_A
 from conformance.regulation import Stopped, settle, settle_start
+from conformance.run_notes import RunNotes
 from conformance.stage import CannotStart, Stage, SubjectEnded, last_lines
 from spec.event import Phase
 from spec.lifecycle import LIFECYCLE_1
@@ -95,6 +95,11 @@ class Launches:
             if self.isolate or _is_free(port):
                 return port
 
+    @property
+    def notes(self) -> RunNotes:
+        """What the workers of this run tell each other."""
+        return RunNotes(self.folder)
+
     @contextmanager
     def launched(self, parameters: Parameters) -> Iterator[Stage]:
         """Launch the subject for one test, listening but not yet settled; ended afterwards."""
@@ -107,7 +112,7 @@ class Launches:
     @contextmanager
     def unstarted(self, parameters: Parameters, port: int, *, occupied_port: int | None = None) -> Iterator[Stage]:
         """Launch the subject for a test of its refusals: nothing is waited for."""
-        self._raise_if_known_not_to_start()
+        self._insist_on_subject()
         stage = self._launch(parameters, port, occupied_port=occupied_port)
         try:
             yield stage
@@ -131,6 +136,7 @@ class Launches:
         Whether it did is looked at, not believed: the same parent, the pool within its bounds, no connection left;
         else the launch is ended, and the next test gets a fresh one.
         """
+        self._insist_on_subject()
         if self._shared is None:
             stage = self._start(POOL_A if "max_children" in self.profile.placeholders else POOL_A.unlimited())
             self._shared = stage
@@ -177,14 +183,14 @@ class Launches:
             self._shared = None
 
     def _start(self, parameters: Parameters) -> Stage:
-        self._raise_if_known_not_to_start()
+        self._insist_on_subject()
         stage = self._launch(parameters, self.port())
         try:
             stage.start(elsewhere_after=0.1 if self._listens_elsewhere else None)
             self._listens_elsewhere = stage.wrong_port is not None
             return stage  # noqa: TRY300 - what may raise is above
         except CannotStart as error:
-            self._note_not_started(str(error), parameters)
+            raise Blocked(LIFECYCLE_1.id, seen=f"with {parameters}: {error}") from error
         except BaseException:
             stage.close()
             raise
@@ -245,48 +251,24 @@ class Launches:
         if stage.watch.parent_ended:
             raise Blocked(LIFECYCLE_1.id, seen=stage.how_it_ended())
 
-    # --- a subject that does not start is waited for once, by whoever meets it first -----------------------------
-
-    @property
-    def _note(self) -> Path:
-        return self.folder / "cannot-start.json"
-
-    def cannot_start(self) -> str | None:
-        """Say why the subject does not start, where that is known."""
-        try:
-            seen: str = json.loads(self._note.read_text(encoding="utf-8"))["seen"]
-        except FileNotFoundError:
-            return None
-        return seen
-
-    def _raise_if_known_not_to_start(self) -> None:
-        # Only one worker finds out; the others wait for it here the first time.
-        with (self.folder / "first-launch.lock").open("a") as lock:
-            if not (self.folder / "started").exists():
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                seen = self.cannot_start()
-                if seen is None and not (self.folder / "started").exists():
-                    self._try_once()
-        seen = self.cannot_start()
+    def _insist_on_subject(self) -> None:
+        """Raise Blocked where the subject is known not to start, or enough is known of it."""
+        with self.notes.first_launch() as nobody_knows:
+            if nobody_knows:
+                self._try_once()
+        seen = self.notes.why_it_cannot_start()
         if seen is not None:
             raise Blocked(LIFECYCLE_1.id, seen=seen)
+        self.notes.raise_if_enough()
 
     def _try_once(self) -> None:
         with self._launch(self.pool_set("first"), self.port()) as stage:
             try:
                 stage.start()
             except CannotStart as error:
-                self._write_note(str(error))
+                self.notes.note_that_it_cannot_start(str(error))
                 return
-        (self.folder / "started").touch()
-
-    def _note_not_started(self, seen: str, parameters: Parameters) -> NoReturn:
-        raise Blocked(LIFECYCLE_1.id, seen=f"with {parameters}: {seen}")
-
-    def _write_note(self, seen: str) -> None:
-        scratch = self._note.with_suffix(".new")
-        scratch.write_text(json.dumps({"seen": seen}), encoding="utf-8")
-        scratch.replace(self._note)
+        self.notes.note_that_it_starts()
 
 
 def _is_free(port: int) -> bool:

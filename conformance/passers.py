@@ -42,10 +42,10 @@ class Passers:
         """Tell whether all have come, and none is left."""
         return self._come >= self._most and not self._present
 
-    def leave(self) -> int:
+    def leave(self, *, within: float | None = None) -> int:
         """Wait for those that are here; gives how many were served in all."""
         self._come = self._most
-        self._stage.await_end(self._present)
+        self._stage.await_end(self._present, within=within)
         for client in list(self._present):
             self._see_off(client)
             if client.open:

@@ -1,23 +1,11 @@
-"""Which worker runs which test: those of one scene together, the longest scenes first."""
+"""Which worker runs which test: those of one scene together, in the order of the scenes."""
 
-import re
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# The scene stands in the brackets of a test's id; a test without one is a scene of its own.
-_SCENES = (
-    "tide-first|tide-drawn|turnover-first|turnover-drawn|single|all-at-once-first|all-at-once-drawn|frozen|shared|"
-    "counted-first|counted-drawn|full-speed|races|orders|together|mumbled|plans"
-)
-_SCENE = re.compile(rf"\[(?:.*-)?({_SCENES})(?:-.*)?\]$")
-
-
-def scene_of(test: str) -> str:
-    """Give the scene of a test, by its id."""
-    found = _SCENE.search(test)
-    return found[1] if found else test
+from conformance.scenes import scene_of
 
 
 def by_scene(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -159,10 +159,11 @@ class Stage(Clients):
             self.check_parent()
         return True
 
-    def await_end(self, clients: Sequence[Client]) -> bool:
+    def await_end(self, clients: Sequence[Client], *, within: float | None = None) -> bool:
         """Wait until all of these connections have ended, or can't be expected to. Raises SubjectEnded."""
         return self.until(
-            lambda: not any(client.open and not self.is_stuck(client) for client in clients), within=self.pace.answer
+            lambda: not any(client.open and not self.is_stuck(client) for client in clients),
+            within=self.pace.answer if within is None else within,
         )
 
     def await_any(self, clients: Sequence[Client], *, within: float) -> bool:

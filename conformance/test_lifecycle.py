@@ -34,6 +34,8 @@ def test_it_serves_on_the_port_that_it_was_given(launches: Launches, which: str)
             if not client.received:
                 raise Violated(LIFECYCLE_1, seen=f"a client on port {stage.port} was not served: {client.why_lost()}")
     except Blocked as blocked:
+        if blocked.by != LIFECYCLE_1.id:
+            raise
         raise Violated(LIFECYCLE_1, seen=blocked.seen) from blocked
 
 

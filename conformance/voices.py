@@ -120,7 +120,8 @@ def _full_speed(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         passers.come()
         stage.step()
         seat.hear()
-    left.connections = passers.leave()
+    # Nobody needs the pool to grow first.
+    left.connections = passers.leave(within=AT_ONCE * stage.pace.service_time + stage.pace.reaction)
     if passers.lost:
         left.why_not = Inconclusive(f"with the parent stopped, a client was {passers.lost[0]}")
         return

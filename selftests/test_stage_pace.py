@@ -8,7 +8,7 @@ import pytest
 from conformance import pace as paces
 from conformance.pace import Pace, machine_slowness
 from conformance.passers import Passers
-from conformance.scheduling import scene_of
+from conformance.scenes import scene_of
 from selftests.scripted import GENEROUS, Staged, staged
 from spec.event import Lost, Served
 from subject.profile import Profile, Settle

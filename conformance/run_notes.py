@@ -1,0 +1,78 @@
+"""What the workers of one run tell each other, in files of the run's folder: what is known of the subject.
+
+A subject that does not start is waited for once, by whoever meets it first. And where a clause is known to fail, a
+check does not go on for ever: a server that answers nobody could cost minutes, and a root cause has been found by then.
+"""
+
+import fcntl
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from spec.clause import ClauseId
+from spec.verdict import Blocked
+
+# Seconds after which, once a clause has failed, nothing more is launched. A sound server that takes its time is judged
+# to the end.
+ENOUGH = 65.0
+
+
+@dataclass(frozen=True)
+class RunNotes:
+    """The notes of one run; `folder` is shared by all its workers."""
+
+    folder: Path
+
+    def begin(self) -> None:
+        """Note the beginning. All workers read the same clock."""
+        (self.folder / "began").write_text(str(time.monotonic()), encoding="ascii")
+
+    def note_failure(self, clause: ClauseId) -> None:
+        """Note that a clause fails; the first one stands."""
+        with suppress(FileExistsError), (self.folder / "failed").open("x", encoding="ascii") as file:
+            file.write(clause)
+
+    def raise_if_enough(self) -> None:
+        """Raise Blocked where a clause is known to fail, and the time is up."""
+        try:
+            seconds = time.monotonic() - float((self.folder / "began").read_text(encoding="ascii"))
+            failed = (self.folder / "failed").read_text(encoding="ascii")
+        except (FileNotFoundError, ValueError):
+            return
+        if failed and seconds > ENOUGH:
+            raise Blocked(ClauseId(failed), seen=f"{failed} fails, and the check has taken {seconds:.0f} s")
+
+    # --- a subject that does not start ------------------------------------------------------------------------------
+
+    @property
+    def _cannot_start(self) -> Path:
+        return self.folder / "cannot-start.json"
+
+    def why_it_cannot_start(self) -> str | None:
+        """Say why the subject does not start, where that is known."""
+        try:
+            seen: str = json.loads(self._cannot_start.read_text(encoding="utf-8"))["seen"]
+        except FileNotFoundError:
+            return None
+        return seen
+
+    def note_that_it_cannot_start(self, seen: str) -> None:
+        """Note it, whole or not at all."""
+        scratch = self._cannot_start.with_suffix(".new")
+        scratch.write_text(json.dumps({"seen": seen}), encoding="utf-8")
+        scratch.replace(self._cannot_start)
+
+    def note_that_it_starts(self) -> None:
+        """Note it, for all."""
+        (self.folder / "started").touch()
+
+    @contextmanager
+    def first_launch(self) -> Iterator[bool]:
+        """Let only one worker find out whether the subject starts; True for that one, while the others wait here."""
+        with (self.folder / "first-launch.lock").open("a") as lock:
+            if not (self.folder / "started").exists():
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self.why_it_cannot_start() is None and not (self.folder / "started").exists()

@@ -1,0 +1,39 @@
+"""The scenes, in the order in which they begin, and which of them a test belongs to, by its id."""
+
+import re
+
+# In the order in which they begin: the quick ones that find root causes, then the longest first, so that none is left
+# for the end, when only one worker has something to do.
+SCENES = (
+    "shared",
+    "tide-first",
+    "tide-drawn",
+    "plans",
+    "turnover-first",
+    "turnover-drawn",
+    "single",
+    "orders",
+    "full-speed",
+    "frozen",
+    "all-at-once-first",
+    "all-at-once-drawn",
+    "counted-first",
+    "counted-drawn",
+    "races",
+    "together",
+    "mumbled",
+)
+# The scene stands in the brackets of a test's id; a test without one is a scene of its own.
+_SCENE = re.compile(rf"\[(?:.*-)?({'|'.join(SCENES)})(?:-.*)?\]$")
+
+
+def scene_of(test: str) -> str:
+    """Give the scene of a test, by its id."""
+    found = _SCENE.search(test)
+    return found[1] if found else test
+
+
+def place_of(test: str) -> int:
+    """Give the place of a test's scene in their order; those without one come last."""
+    scene = scene_of(test)
+    return SCENES.index(scene) if scene in SCENES else len(SCENES)
