@@ -3,7 +3,7 @@
 Played in the parent's seat, so that nobody is spawned in the place of who ends.
 """
 
-from conformance.seats import Heard, held, wait
+from conformance.seats import Heard, asleep, held, wait
 from conformance.stage import Stage
 from drivers.parent_seat import ParentSeat
 from spec.protocol import OBEYS_WITHIN, PROTOCOL_5, PROTOCOL_6, PROTOCOL_9, UNKNOWN, K
@@ -79,6 +79,8 @@ def _order_busy(stage: Stage, seat: ParentSeat, left: Heard) -> None:
 def _order_idle(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     """Protocol-5: all others are told K."""
     idle = [pid for pid in stage.watch.live if pid in seat.heard and pid not in stage.busy()]
+    # One that is still on its way back to waiting may look at its channel on that way, and never again.
+    wait(stage, lambda: all(asleep(pid) for pid in idle), within=stage.pace.reaction)
     told = [pid for pid in idle if seat.say(pid, K)]
     within = OBEYS_WITHIN * stage.pace.patience
     wait(stage, lambda: not set(told).intersection(stage.watch.live), within=within)

@@ -111,3 +111,40 @@ def test_what_a_child_may_say_next_follows_from_what_it_said_last() -> None:
     assert account.children[Pid(1)].told is Told.BUSY
     with pytest.raises(KeyError):
         account.tell(Pid(1), C)
+
+
+def test_who_was_told_k_idles_for_nobody_as_only_the_parent_knows() -> None:
+    account = parent(5)
+    account.up_to_date()
+    account.tell(Pid(1), C)  # one too many were idle until now, and one may have been told K
+    account.tell(Pid(2), C)
+    account.up_to_date()
+    assert account.owes is Owed.REST
+    assert clauses(account.came(Pid(6))) == []
+    assert clauses(account.ended(Pid(5))) == [], "the K was on its way"
+
+
+def test_when_all_wait_with_nothing_to_read_nobody_is_ending() -> None:
+    account = parent(5)
+    account.up_to_date()
+    for pid in (1, 2, 3):
+        account.tell(Pid(pid), C)
+    account.nobody_is_ending()
+    account.up_to_date()
+    assert account.owes is Owed.REST
+    assert clauses(account.ended(Pid(5))) == ["pool-7"]
+
+
+def test_who_said_c_when_a_k_may_have_been_on_its_way_may_be_ended() -> None:
+    account = parent(5)
+    account.up_to_date()
+    account.tell(Pid(1), C)
+    assert clauses(account.ended(Pid(1))) == []
+
+
+def test_who_has_said_its_last_f_may_be_idle_for_a_parent_that_does_not_count() -> None:
+    account = parent(5, Parameters(min_spare=2, max_spare=4, max_connections=1, max_children=8))
+    account.tell(Pid(1), C)
+    account.tell(Pid(1), F)
+    assert account.owes is Owed.REST
+    assert clauses(account.ended(Pid(2))) == [], "five are idle, as far as it knows"

@@ -142,11 +142,13 @@ class Parent:
         self._allow()
 
     def _allow(self) -> None:
-        what, idle = self.owes, len(self.idle)
+        idle = len(self.idle)
         # Who was told K idles for nobody, as the parent knows, and it alone.
         lacking = self.parameters.min_spare - (idle - self._ends)
         limit = self.parameters.max_children
         if lacking > 0 and (limit is None or len(self.children) < limit):
             self._growth = max(self._growth, lacking + last_doubling_step(self._born + lacking) - 1)
-        if what is Owed.SHEDDING:
-            self._ends = max(self._ends, idle - self.parameters.min_spare)
+        # Who has said its last F may be idle for the parent until it is gone: not every parent counts connections.
+        by_the_parent = idle + len(self.spent)
+        if by_the_parent > self.parameters.max_spare:
+            self._ends = max(self._ends, by_the_parent - self.parameters.min_spare)

@@ -46,13 +46,8 @@ static bool make_channel(int pair[2])
     return true;
 }
 
-static int epoll; /* the parent's */
-
 static void close_channel(int channel)
 {
-#ifdef MUTANT_ENDS_INHERITED
-    epoll_ctl(epoll, EPOLL_CTL_DEL, channel, NULL); /* siblings hold it: closing alone would not */
-#endif
     if (written_by[channel])
         close(written_by[channel]);
     written_by[channel] = 0;

@@ -155,8 +155,10 @@ static void forget(struct child *child, bool by_itself)
         any_recycled = true;
         recycled_at = now();
     }
-#ifdef MUTANT_CHANNELS_LEAKED
-    epoll_ctl(epoll, EPOLL_CTL_DEL, child->channel, NULL);
+#if defined MUTANT_CHANNELS_LEAKED || defined MUTANT_ENDS_INHERITED
+    epoll_ctl(epoll, EPOLL_CTL_DEL, child->channel, NULL); /* closing alone would not, where siblings hold it */
+#endif
+#if defined MUTANT_CHANNELS_LEAKED
 #elif !defined MUTANT_SPINS_ON_ENDED_CHANNEL
     if (child->channel >= 0)
         close_channel(child->channel);
@@ -219,8 +221,10 @@ static void hear(struct child *child)
         forget(child, true);
         return;
 #endif
-#if defined MUTANT_CHANNELS_LEAKED
+#if defined MUTANT_CHANNELS_LEAKED || defined MUTANT_ENDS_INHERITED
         epoll_ctl(epoll, EPOLL_CTL_DEL, child->channel, NULL);
+#endif
+#if defined MUTANT_CHANNELS_LEAKED
 #elif !defined MUTANT_SPINS_ON_ENDED_CHANNEL
         close_channel(child->channel);
         child->channel = -1;
