@@ -7,11 +7,10 @@ children and the suite share one processor, and the suite connects and writes `K
 
 from dataclasses import dataclass
 
-from conformance.seats import asleep, settled_channels, wait, why_not_held
+from conformance.seats import GAVE_WAY, asleep, settled_channels, wait, why_not_held
 from conformance.stage import Stage
 from drivers.one_processor import NotPinned, one_processor
 from drivers.parent_seat import ParentSeat, parent_seat
-from drivers.stopping import NotStopped
 from observers import epoll_interest
 from spec.accept import ACCEPT_5, judge_race_count
 from spec.epoll import EPOLLEXCLUSIVE
@@ -60,7 +59,7 @@ def play(stage: Stage) -> Races:
                     break
                 _race(stage, seat, left, hot)
             stage.close()
-    except (NotStopped, NotPinned) as error:
+    except (*GAVE_WAY, NotPinned) as error:
         left.why_not = Inconclusive(str(error))
     return left
 

@@ -19,7 +19,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from conformance import voices
 from conformance.actor import Actor, PlanFailed, Row
 from conformance.launches import Launches
-from conformance.seats import settled_channels
+from conformance.seats import GAVE_WAY, settled_channels
 from conformance.stage import Stage
 from spec.clause import Clause
 from spec.parameters import Parameters
@@ -167,6 +167,8 @@ def perform(launched: Launched, plans: Sequence[Plan], *, effort: Effort, second
             left.rows = list(actor.rows)
         except (Blocked, Inconclusive) as error:
             left.why_not = error
+        except GAVE_WAY as error:
+            left.why_not = Inconclusive(str(error))
     if failed is not None:
         left.violation, left.plan = failed.violation, Plan(parameters, tuple(done))
         _cut_down(launched, left, Plan(parameters, tuple(done[begun:])), seconds=effort.shrinking)
@@ -210,7 +212,7 @@ def _performed(launched: Launched, plan: Plan) -> tuple[Violation, list[Row]] | 
                 actor.perform_step(step)
         except PlanFailed as failed:
             return failed.violation, list(actor.rows)
-        except Decision:
+        except (Decision, *GAVE_WAY):
             return None
     return None
 

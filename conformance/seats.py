@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 
 from conformance.regulation import Stopped, settle_start
-from conformance.stage import Patience, Stage
+from conformance.stage import Patience, Stage, SubjectEnded
 from drivers.client import Client
 from drivers.stopping import NotStopped
 from observers import channels as observed
@@ -20,7 +20,10 @@ from spec.event import Pid
 from spec.http import HTTP_3
 from spec.pool import POOL_1
 from spec.verdict import Blocked, Decision, Inconclusive, Violation
-from subject.duplicate import SeatRefused
+from subject.duplicate import EndGone, SeatRefused
+
+# What ends a scene in a seat without saying anything of the clauses: the system refuses, or somebody is gone.
+GAVE_WAY = (NotStopped, SeatRefused, EndGone, SubjectEnded, PermissionError)
 
 
 @dataclass
@@ -47,7 +50,7 @@ def scene(play: Callable[[Stage, Heard], None]) -> Callable[[Stage], Heard]:
         left = Heard()
         try:
             play(stage, left)
-        except NotStopped as error:
+        except GAVE_WAY as error:
             left.why_not = Inconclusive(str(error))
         except (Blocked, Inconclusive) as error:
             left.why_not = error
