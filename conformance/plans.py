@@ -26,6 +26,7 @@ from spec.parameters import Parameters
 from spec.plan import Burst, Connect, Finish, Plan, Rest, Step, one_by_one, shorter, simpler
 from spec.pool import SECTION as POOL_SECTION
 from spec.protocol import PROTOCOL_8
+from spec.recycle import RECYCLE_3
 from spec.verdict import Blocked, Decision, Inconclusive, NotApplicable, Violated, Violation
 
 Launched = Callable[[Parameters], AbstractContextManager[Stage]]
@@ -196,8 +197,14 @@ def _cut_down(launched: Launched, left: Planned, last: Plan, *, seconds: float) 
                 break
         else:
             break
-    apart = one_by_one(left.plan) if clause in POOL_SECTION.clauses else None
-    if apart is not None and _performed(launched, apart) is None:
+    if clause not in POOL_SECTION.clauses:
+        return
+    apart = one_by_one(left.plan)
+    endless = replace(left.plan, parameters=replace(left.plan.parameters, max_connections=ENDLESS))
+    if any(row.recycled for row in left.rows) and _performed(launched, endless) is None:
+        # Where no child has its last connection, the same messages do no harm.
+        left.violation = Violation(RECYCLE_3, f"when children were recycled: {left.violation.seen}")
+    elif apart is not None and _performed(launched, apart) is None:
         # One by one the same messages do no harm: it is their coming together.
         left.violation = Violation(PROTOCOL_8, left.violation.seen)
 
@@ -218,6 +225,7 @@ def _performed(launched: Launched, plan: Plan) -> tuple[Violation, list[Row]] | 
 
 
 MOST_ROWS = 12
+ENDLESS = 10_000  # connections a child, which no plan comes to
 
 
 def told(planned: Planned) -> str:

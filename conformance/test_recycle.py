@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from conformance.launches import Launches
+from conformance.plans import Planned, decide_plans
 from conformance.together import Together
 from conformance.turnover import Turnover, still_live, why_stopped
 from spec import recycle
@@ -29,6 +30,8 @@ def test_a_child_ends_after_its_last_connection(played_turnover: Turnover, seen:
         raise why_stopped(played_turnover)
     for violation in recycle.judge_counts(played_turnover.counting, played_turnover.parameters):
         raise Blocked(violation.clause.id, seen=violation.seen)
+    if not played_turnover.recycled and recycle.ended_early(played_turnover.counting, played_turnover.parameters):
+        raise Blocked(recycle.RECYCLE_2.id, seen="children ended, and none of them had its last connection before")
     if not played_turnover.recycled:
         raise Violated(
             recycle.RECYCLE_1,
@@ -69,6 +72,11 @@ def test_another_child_takes_the_place_of_a_recycled_one(played_turnover: Turnov
     decide(recycle.RECYCLE_3, recycle.judge_replacement(played_turnover.timeline, played_turnover.parameters))
     if not played_turnover.replaced:
         raise why_stopped(played_turnover)
+
+
+@pytest.mark.clause("recycle-3")
+def test_by_what_it_is_told_too_the_parent_replaces_recycled_children(planned: Planned) -> None:
+    decide_plans(recycle.RECYCLE_3, planned)
 
 
 @pytest.mark.clause("recycle-4")

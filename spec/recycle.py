@@ -37,8 +37,11 @@ RECYCLE_3 = Clause(
     level=Level.MUST,
     text="Another child takes the place of one that was recycled, at least where the bounds need one.",
     source="2 Design, third paragraph",
-    observed="More children are recycled than the pool has above min_spare; then min_spare must be idle again.",
-    needs=ids("lifecycle-1", "pool-2", "accept-1", "accept-2"),
+    observed=(
+        "More children are recycled than the pool has above min_spare; then min_spare must be idle again. And in plans of "
+        "messages that the suite says for the children."
+    ),
+    needs=ids("lifecycle-1", "pool-2", "accept-1", "accept-2", "recycle-1", "recycle-2"),
     ability="recycle",
 )
 RECYCLE_4 = Clause(
@@ -137,6 +140,13 @@ def overdue(timeline: Timeline, parameters: Parameters) -> frozenset[Pid]:
     return frozenset(
         pid for pid, served in served_by_child(timeline).items() if pid in live and served >= parameters.max_connections
     )
+
+
+def ended_early(timeline: Timeline, parameters: Parameters) -> list[Pid]:
+    """Give the children that ended after some connections, but fewer than N: by themselves or not."""
+    accepted: Counter[Pid] = Counter(event.pid for event in timeline if isinstance(event, Accepted))
+    ended = [event.pid for event in timeline if isinstance(event, Ended)]
+    return [pid for pid in ended if 0 < accepted[pid] < parameters.max_connections]
 
 
 def judge_replacement(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
