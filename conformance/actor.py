@@ -27,6 +27,9 @@ BETWEEN_LOOKS = 0.0002
 SLEEPLESS = 0.25
 
 
+NOBODY = "(nobody can say it)"
+
+
 class PlanFailed(Exception):
     """The parent did what it must not, or did not do what it must."""
 
@@ -48,8 +51,11 @@ class Row:
 class Actor:
     """Speaks for all children of one launch, whose pool is settled and whose channels are known."""
 
-    def __init__(self, stage: Stage, channels: dict[Pid, Channel]) -> None:
+    def __init__(self, stage: Stage, channels: dict[Pid, Channel], *, within: float | None = None) -> None:
+        """Wait `within` seconds for each step of the parent; as long as the subject's pace has it, where it is None."""
         self.stage = stage
+        self.within = stage.pace.step if within is None else within
+        self.slowest = 0.0  # seconds that the parent took for a step that it owed
         self.channels = channels
         self.model = Parent(stage.parameters, stage.watch.live)
         self.rows: list[Row] = []
@@ -84,8 +90,8 @@ class Actor:
                 for place, count in parts if everyone else ():
                     pid = everyone[place % len(everyone)]
                     words[pid] = words.get(pid, b"") + self._next(pid, count)
-        sent = ", ".join(f"{said.decode()} from child {pid}" for pid, said in words.items() if said)
-        self.rows.append(Row(sent or "(nobody can say it)", self._expected()))
+        sent = ", ".join(f"{said.decode()} of {pid}" for pid, said in words.items() if said)
+        self.rows.append(Row(sent or NOBODY, self._expected()))
         for pid, said in words.items():
             if said and not child_seat.say(self._channel(pid), said):
                 self._look()
@@ -106,7 +112,7 @@ class Actor:
 
     def absorb(self) -> None:
         """Wait until the parent has read everything and sleeps. Raises PlanFailed where it does not read."""
-        patience, read = Patience(self.stage.pace.step), Patience(SLEEPLESS)
+        patience, read = Patience(self.within), Patience(SLEEPLESS)
         while True:
             self._look()
             unread = [pid for pid in self._unread if self._queued(pid)]
@@ -137,17 +143,19 @@ class Actor:
         """Wait until the parent owes nothing; each step towards that renews the patience. Raises PlanFailed."""
         if self.rows[-1].sent != "(rest)":
             self.rows.append(Row("(rest)", self._expected()))
-        approach, patience = Approach(), Patience(self.stage.pace.step)
+        approach, patience = Approach(), Patience(self.within)
         while True:
             self.absorb()
             self._see_off_spent()
             what = self.model.owes
             if what is Owed.REST:
+                self.slowest = max(self.slowest, patience.spent)
                 if self._nobody_is_ending():
                     self.model.nobody_is_ending()
                 return
             busy = len(self.model.children) - len(self.model.idle)
             if approach.nearer(what, live=len(self.model.children), busy=busy):
+                self.slowest = max(self.slowest, patience.spent)
                 patience.renew()
             if patience.over() or approach.setbacks > MOST_SWINGS or approach.swings > MOST_SWINGS:
                 seen = f"{self.model}, and no {what.value} for {patience.seconds:.1f} s ({self.model.parameters})"
@@ -195,7 +203,8 @@ class Actor:
 
     def _expected(self) -> str:
         what = self.model.owes
-        return f"{'nothing' if what is Owed.REST else what.value} ({self.model})"
+        counts = f"{len(self.model.children)}, {len(self.model.busy)}, {len(self.model.idle)}"
+        return f"{counts}: {'nothing' if what is Owed.REST else what.value}"
 
     def _channel(self, pid: Pid) -> Channel:
         if pid not in self.channels:

@@ -1,6 +1,6 @@
 """The scenes: fixtures whose names stand in the ids of the tests, so that tests of one scene run on one worker."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,6 +18,8 @@ from conformance.stage import Stage
 from conformance.tide import Tide
 from conformance.together import Together
 from conformance.turnover import Turnover
+from spec.parameters import Parameters
+from spec.verdict import Decision
 
 
 @pytest.fixture(params=["first", "drawn"], ids=["tide-first", "tide-drawn"])
@@ -45,7 +47,7 @@ def played_single(launches: Launches) -> Turnover:
 def mumbled(launches: Launches) -> Heard:
     """What the parent made of an unknown byte; played once."""
     insist_on(launches.profile, "min_spare", "max_spare")
-    return launches.play("mumbled", launches.limited(TOGETHER), orders.play_unknown_byte)
+    return _spoken_for(launches, "mumbled", TOGETHER, orders.play_unknown_byte)
 
 
 @pytest.fixture(params=["first", "drawn"], ids=["all-at-once-first", "all-at-once-drawn"])
@@ -85,18 +87,27 @@ def races(launches: Launches) -> Races:
     return launches.play("races", launches.limited(RACES), lost_wakeup.play)
 
 
+def _spoken_for(launches: Launches, key: str, parameters: Parameters, played: Callable[[Stage], Heard]) -> Heard:
+    """Play a scene in the child's seat, where the children speak as a parent must expect; else nobody can for them."""
+    try:
+        voices.insist_on(launches)
+    except Decision as error:
+        return Heard(why_not=error)
+    return launches.play(key, launches.limited(parameters), played)
+
+
 @pytest.fixture(params=["orders"])
 def ordered(launches: Launches) -> Heard:
     """What the parent said to children that could not read it; played once."""
     insist_on(launches.profile, "min_spare", "max_spare")
-    return launches.play("orders", launches.limited(ORDERS), orders.play_orders)
+    return _spoken_for(launches, "orders", ORDERS, orders.play_orders)
 
 
 @pytest.fixture(params=["together"])
 def said_together(launches: Launches) -> Heard:
     """What the parent made of many messages at once; played once."""
     insist_on(launches.profile, "min_spare", "max_spare")
-    return launches.play("said together", launches.limited(TOGETHER), orders.play_together)
+    return _spoken_for(launches, "said together", TOGETHER, orders.play_together)
 
 
 @pytest.fixture(params=["plans"])

@@ -52,7 +52,7 @@ def _look(stage: Stage, left: Joinings) -> Joined:
     try:
         found = observed.channels(watch.parent, watch.live, stage.diag)
         links = {
-            pid: replace(link, maker=observed.maker(found[pid])) if pid in found else link
+            pid: replace(link, maker=observed.maker(watch.parent, found[pid])) if pid in found else link
             for pid, link in joined.links.items()
         }
     except SeatRefused as error:

@@ -14,12 +14,15 @@ REACTS_WITHIN = 0.1
 
 
 def examine(stage: Stage, seat: ParentSeat, left: Heard) -> None:
-    """Tell the children all that, the last at the end: then none is left."""
-    if not left.why_not:
+    """Tell the children all that: first one that is idle, since where K is not obeyed the rest says nothing."""
+    obeyed = _order_idle(stage, seat, left, most=1)
+    if obeyed and not left.why_not:
         _order_busy(stage, seat, left)
-    if not left.why_not:
+    if obeyed and not left.why_not:
         _unknown_byte(stage, seat, left)
-    _order_idle(stage, seat, left)
+    stage.let_go(list(stage.held.values()))
+    if obeyed:
+        _order_idle(stage, seat, left)
 
 
 def _unknown_byte(stage: Stage, seat: ParentSeat, left: Heard) -> None:
@@ -76,12 +79,12 @@ def _order_busy(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     left.judged.add(PROTOCOL_6.id)
 
 
-def _order_idle(stage: Stage, seat: ParentSeat, left: Heard) -> None:
-    """Protocol-5: all others are told K."""
+def _order_idle(stage: Stage, seat: ParentSeat, left: Heard, *, most: int | None = None) -> bool:
+    """Protocol-5: idle children are told K, so many or all of them; tells whether they end."""
     idle = [pid for pid in stage.watch.live if pid in seat.heard and pid not in stage.busy()]
     # One that is still on its way back to waiting may look at its channel on that way, and never again.
     wait(stage, lambda: all(asleep(pid) for pid in idle), within=stage.pace.reaction)
-    told = [pid for pid in idle if seat.say(pid, K)]
+    told = [pid for pid in idle[::-1][:most] if seat.say(pid, K)]
     within = OBEYS_WITHIN * stage.pace.patience
     wait(stage, lambda: not set(told).intersection(stage.watch.live), within=within)
     deaf = [pid for pid in told if pid in stage.watch.live]
@@ -90,3 +93,4 @@ def _order_idle(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         left.found(Violation(PROTOCOL_5, f"{seen} (child {deaf[0]})"))
     if told:
         left.judged.add(PROTOCOL_5.id)
+    return not deaf

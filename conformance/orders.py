@@ -55,7 +55,11 @@ def play_orders(stage: Stage, left: Heard) -> None:
         return
     settle_down(stage)
     channels = usable_channels(stage)
-    busy = [pid for pid in channels if pid in stage.busy()]
+    # One that was told K while it was idle may have become busy meanwhile.
+    busy = [pid for pid in channels if pid in stage.busy() and not child_seat.unread_orders(channels[pid])]
+    if len(busy) <= SPOKEN_FOR:
+        left.why_not = Inconclusive(f"only {len(busy)} of {SPOKEN_FOR + BUSY} held connections kept a child busy")
+        return
     # The oldest and the newest are those that a parent is most likely to choose: they stay busy for it.
     others = (busy[0], busy[-1])
     excess = Excess({pid: channels[pid] for pid in busy if pid not in others}, {pid: channels[pid] for pid in others})
@@ -97,7 +101,7 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
     stage.hold(stage.pace.round)
     stage.check_parent()
     left.found(*judge_orders(orders()))
-    if not told_to_end() and not _end_when_served(stage, excess):
+    if not told_to_end() and not _end_by_themselves(stage, excess):
         left.why_not = Inconclusive(
             f"{len(excess.spoken_for)} children said F, and the parent shed none in {patience.seconds:.1f} s "
             f"({stage.parameters})"
@@ -107,11 +111,12 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
     left.judged |= {PROTOCOL_4.id, PROTOCOL_7.id, POOL_5.id}
 
 
-def _end_when_served(stage: Stage, excess: Excess) -> bool:
-    """Tell whether children that are let go of end: they have read a K meanwhile, as a busy child may."""
-    stage.let_go(list(stage.held.values()))
-    ending = set(excess.spoken_for)
-    return wait(stage, lambda: not ending <= set(stage.watch.live), within=stage.pace.reaction)
+def _end_by_themselves(stage: Stage, excess: Excess) -> bool:
+    """Tell whether children end when they are let go of, with the parent stopped: they have read a K while busy."""
+    spoken_for = set(excess.spoken_for)
+    with stopped([stage.watch.parent]):
+        stage.let_go([client for client in stage.held.values() if stage.holders.get(client.number) in spoken_for])
+        return wait(stage, lambda: not spoken_for <= set(stage.watch.live), within=stage.pace.reaction)
 
 
 @scene

@@ -14,6 +14,6 @@ VOICE_A = Parameters(min_spare=3, max_spare=5, max_connections=3, max_children=1
 FULL_SPEED = Parameters(min_spare=4, max_spare=6, max_connections=3000, max_children=40)
 RACES = Parameters(min_spare=22, max_spare=26, max_connections=3000, max_children=40)
 ORDERS = Parameters(min_spare=2, max_spare=3, max_connections=3000, max_children=40)
-TOGETHER = Parameters(min_spare=2, max_spare=4, max_connections=3000, max_children=40)
+TOGETHER = Parameters(min_spare=5, max_spare=6, max_connections=3000, max_children=40)
 PLAN_A = Parameters(min_spare=2, max_spare=4, max_connections=5, max_children=12)
 RECYCLE_A = Parameters(min_spare=2, max_spare=12, max_connections=5, max_children=40)

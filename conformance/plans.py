@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from conformance import voices
-from conformance.actor import Actor, PlanFailed, Row
+from conformance.actor import NOBODY, Actor, PlanFailed, Row
 from conformance.launches import Launches
 from conformance.seats import GAVE_WAY, settled_channels
 from conformance.stage import Stage
@@ -77,7 +77,7 @@ def perform_all(launches: Launches, *, effort: Effort, replayed: Plan | None) ->
     """Draw and perform plans with two sets of parameters, or the one plan that is to be seen again."""
     whole = Planned()
     try:
-        _insist_on_voices(launches)
+        voices.insist_on(launches)
         if replayed is not None:
             return perform(launches.launched, [replayed], effort=replace(effort, shrinking=0.0), seconds=effort.seconds)
         half = replace(effort, plans=(effort.plans + 1) // 2)
@@ -89,15 +89,6 @@ def perform_all(launches: Launches, *, effort: Effort, replayed: Plan | None) ->
     except Decision as error:
         whole.why_not = error
     return whole
-
-
-def _insist_on_voices(launches: Launches) -> None:
-    """Raise Blocked where the children do not speak as a parent must expect: then nobody can speak to it for them."""
-    if "channel" not in launches.profile.abilities:
-        raise NotApplicable("the profile does not claim the ability 'channel'")
-    heard = launches.play("counted first", launches.voice_set("first"), voices.counted)
-    if heard.violations:
-        raise Blocked(heard.violations[0].clause.id, seen=heard.violations[0].seen)
 
 
 def draw(parameters: Parameters, *, seed: int, effort: Effort, home: Path) -> list[Plan]:
@@ -172,17 +163,22 @@ def perform(launched: Launched, plans: Sequence[Plan], *, effort: Effort, second
             left.why_not = Inconclusive(str(error))
     if failed is not None:
         left.violation, left.plan = failed.violation, Plan(parameters, tuple(done))
-        _cut_down(launched, left, Plan(parameters, tuple(done[begun:])), seconds=effort.shrinking)
+        last = Plan(parameters, tuple(done[begun:]))
+        _cut_down(launched, left, last, reaction=actor.slowest, seconds=effort.shrinking)
     return left
 
 
-def _cut_down(launched: Launched, left: Planned, last: Plan, *, seconds: float) -> None:
-    """Look for a shorter plan that fails by the same clause, on fresh launches; what is found stands in `left`."""
+def _cut_down(launched: Launched, left: Planned, last: Plan, *, reaction: float, seconds: float) -> None:
+    """Look for a shorter plan that fails by the same clause, on fresh launches; what is found stands in `left`.
+
+    While it looks, the parent is given ten times as long as it has needed at most until now (`reaction`); then the plan
+    that was found is performed once more with all the patience that there is.
+    """
     assert left.plan is not None and left.violation is not None  # noqa: S101, PT018 - for the types
     end, clause = time.monotonic() + seconds, left.violation.clause
 
-    def fails(plan: Plan) -> bool:
-        again = _performed(launched, plan)
+    def fails(plan: Plan, *, within: float | None = None) -> bool:
+        again = _performed(launched, plan, within=within)
         if again is None or again[0].clause is not clause:
             return False
         left.violation, left.rows = again
@@ -191,16 +187,24 @@ def _cut_down(launched: Launched, left: Planned, last: Plan, *, seconds: float) 
 
     if not fails(last) and not fails(left.plan):
         return
+    sure, brief = replace(left), max(SHORTEST_WAIT, 10 * reaction)
     while time.monotonic() < end:
         for candidate in (*shorter(left.plan), *simpler(left.plan)):
-            if time.monotonic() > end or fails(candidate):
+            if time.monotonic() > end or fails(candidate, within=brief):
                 break
         else:
             break
-    if clause not in POOL_SECTION.clauses:
-        return
-    apart = one_by_one(left.plan)
-    endless = replace(left.plan, parameters=replace(left.plan.parameters, max_connections=ENDLESS))
+    if left.plan is not sure.plan and not fails(left.plan):
+        left.violation, left.plan, left.rows = sure.violation, sure.plan, sure.rows
+    if clause in POOL_SECTION.clauses and left.plan is not None:
+        _find_cause(launched, left, left.plan)
+
+
+def _find_cause(launched: Launched, left: Planned, plan: Plan) -> None:
+    """Tell a pool that is wrong only where children are recycled, or where messages come together, by that clause."""
+    assert left.violation is not None  # noqa: S101 - for the types
+    apart = one_by_one(plan)
+    endless = replace(plan, parameters=replace(plan.parameters, max_connections=ENDLESS))
     if any(row.recycled for row in left.rows) and _performed(launched, endless) is None:
         # Where no child has its last connection, the same messages do no harm.
         left.violation = Violation(RECYCLE_3, f"when children were recycled: {left.violation.seen}")
@@ -209,11 +213,11 @@ def _cut_down(launched: Launched, left: Planned, last: Plan, *, seconds: float) 
         left.violation = Violation(PROTOCOL_8, left.violation.seen)
 
 
-def _performed(launched: Launched, plan: Plan) -> tuple[Violation, list[Row]] | None:
+def _performed(launched: Launched, plan: Plan, *, within: float | None = None) -> tuple[Violation, list[Row]] | None:
     """Perform one plan on a launch of its own; gives what it violates."""
     with launched(plan.parameters) as stage:
         try:
-            actor = Actor(stage, settled_channels(stage))
+            actor = Actor(stage, settled_channels(stage), within=within)
             actor.begin_anew()
             for step in (*plan.steps, Rest()):
                 actor.perform_step(step)
@@ -225,6 +229,7 @@ def _performed(launched: Launched, plan: Plan) -> tuple[Violation, list[Row]] | 
 
 
 MOST_ROWS = 12
+SHORTEST_WAIT = 0.1  # seconds
 ENDLESS = 10_000  # connections a child, which no plan comes to
 
 
@@ -237,8 +242,9 @@ def told(planned: Planned) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Lay out steps, the last ones of many: what was sent, what is expected of the parent then, and what was seen."""
-    shown = [Row("sent", "expected", ["seen"]), *rows[-MOST_ROWS:]]
-    numbers = ["step", *map(str, range(len(rows) - len(shown) + 2, len(rows) + 1))]
+    told_of = [row for row in rows if row.sent != NOBODY]
+    shown = [Row("sent", "live, busy, idle: expected", ["seen"]), *told_of[-MOST_ROWS:]]
+    numbers = ["step", *map(str, range(len(told_of) - len(shown) + 2, len(told_of) + 1))]
     cells = [
         (number, row.sent, row.expected, ", ".join(row.seen) or "nothing")
         for number, row in zip(numbers, shown, strict=True)

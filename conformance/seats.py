@@ -103,7 +103,7 @@ def usable_channels(stage: Stage) -> dict[Pid, Channel]:
                 raise Blocked(CHANNEL_1.id, seen=violation.seen)
             found = observed.channels(watch.parent, watch.live, stage.diag)
         for channel in found.values():
-            observed.maker(channel)  # the first of all duplicates: refused now, and not in the middle
+            observed.maker(watch.parent, channel)  # the first of all duplicates: refused now, and not in the middle
             break
     except SeatRefused as error:
         raise Inconclusive(str(error)) from error

@@ -94,7 +94,9 @@ def play_together(stage: Stage) -> Together:
     except SubjectEnded as error:
         left.why_not = f"{error} when it was continued after a stop"
         return left
-    if client.served:
+    if stage.watch.parent_ended:
+        left.why_not = f"{stage.how_it_ended()} when it was continued after a stop"
+    elif client.served:
         left.gap = stage.clock() - began
     else:
         left.unanswered = client.why_lost()

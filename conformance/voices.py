@@ -4,20 +4,18 @@
 and then what children make of what they are told (`obedience.py`).
 """
 
-import os
-import select
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 
 from conformance import obedience
+from conformance.launches import Launches
 from conformance.passers import Passers
-from conformance.seats import Heard, asleep, held, scene, settled_channels, wait
+from conformance.regulation import Stopped, settle, want
+from conformance.seats import Heard, asleep, held, scene, settle_down, settled_channels, usable_channels, wait
 from conformance.stage import Stage
-from drivers.client import Client
-from drivers.one_processor import NotPinned, one_processor
 from drivers.parent_seat import ParentSeat, parent_seat
-from drivers.stopping import stopped
-from spec.event import Pid
+from spec.event import Phase, Pid
 from spec.protocol import (
     PROTOCOL_1,
     PROTOCOL_2,
@@ -28,12 +26,21 @@ from spec.protocol import (
     judge_voice,
     shown,
 )
-from spec.verdict import Inconclusive, Violation
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violation
 
 # Short clients at full speed, so many at once; and for so many seconds at most.
 MOST_CLIENTS, AT_ONCE, FULL_SPEED = 2000, 16, 2.0
 WATCHED_SERVICES = 10  # whose F is met in the act
 PUT_OFF = 0.1  # seconds for which the kernel may keep back what was sent on loopback
+
+
+def insist_on(launches: Launches) -> None:
+    """Raise Blocked where the children do not speak as a parent must expect: then nobody can speak to it for them."""
+    if "channel" not in launches.profile.abilities:
+        raise NotApplicable("the profile does not claim the ability 'channel'")
+    heard = launches.play("counted first", launches.voice_set("first"), counted)
+    if heard.violations:
+        raise Blocked(heard.violations[0].clause.id, seen=heard.violations[0].seen)
 
 
 @scene
@@ -57,24 +64,27 @@ def _count(stage: Stage, seat: ParentSeat, left: Heard) -> None:
             return
         accepted.update(stage.holders[client.number] for client in clients)
         # Who has said its C waits for a request, or has more to say by itself.
-        if _hear_out(stage, seat, left, accepted, serviced, within=stage.pace.reaction):
-            return
+        amiss = _hear_out(stage, seat, accepted, serviced, within=stage.pace.reaction)
         stage.ask(clients)
         stage.await_end(clients)
         if lost := [client.why_lost() for client in clients if not client.served]:
+            left.found(*amiss)
             left.why_not = Inconclusive(f"a client was {lost[0]}")
             return
         serviced.update(stage.holders[client.number] for client in clients)
         left.connections += len(clients)
-        if _hear_out(stage, seat, left, accepted, serviced, within=stage.pace.reaction):
+        amiss_then = _hear_out(stage, seat, accepted, serviced, within=stage.pace.reaction)
+        # Of one that was amiss before, more of its words say more.
+        by_clause = {each.clause.id: each for each in (*amiss[::-1], *amiss_then[::-1])}
+        if left.found(*by_clause.values()):
             return
     left.judged |= {PROTOCOL_1.id, PROTOCOL_2.id, PROTOCOL_3.id}
 
 
 def _hear_out(
-    stage: Stage, seat: ParentSeat, left: Heard, accepted: Counter[Pid], serviced: Counter[Pid], *, within: float
-) -> bool:
-    """Hear all children until they have said what is due, and have nothing more to say; tells of violations."""
+    stage: Stage, seat: ParentSeat, accepted: Counter[Pid], serviced: Counter[Pid], *, within: float
+) -> list[Violation]:
+    """Hear all children until they have said what is due, and have nothing more to say; gives what is amiss."""
 
     def voices() -> list[Voice]:
         seat.hear()
@@ -97,20 +107,37 @@ def _hear_out(
 
     wait(stage, all_due_is_said, within=within)
     wait(stage, lambda: all(asleep(pid) for pid in seat.heard), within=within)
-    return left.found(*(violation for voice in voices() for violation in judge_voice(voice)))
+    return [violation for voice in voices() for violation in judge_voice(voice)]
 
 
 @scene
 def at_full_speed(stage: Stage, left: Heard) -> None:
     """Hear thousands of connections; then say to the children what they should, and should not, react to."""
-    channels = settled_channels(stage)
+    settled_channels(stage)
+    # Those that came later are heard as well: they come in the places of busy ones.
+    want(stage, Phase.SHORTAGE, len(stage.watch.live))
+    with suppress(Stopped):
+        settle(stage, Phase.SHORTAGE)
+    settle_down(stage)
+    channels = usable_channels(stage)
     left.children = len(channels)
     with parent_seat(stage.watch.parent, channels) as seat:
+        _from_here_on(stage, seat)
         _full_speed(stage, seat, left)
         if not left.violations and not left.why_not:
             _service_in_the_act(stage, seat, left)
         obedience.examine(stage, seat, left)
         stage.close()
+
+
+def _from_here_on(stage: Stage, seat: ParentSeat) -> None:
+    """Let all go, and forget what is said meanwhile."""
+    stage.let_go(list(stage.held.values()))
+    stage.broken_holds.clear()
+    wait(stage, lambda: stage.all_let_go() and all(asleep(pid) for pid in seat.heard), within=stage.pace.answer)
+    seat.hear()
+    for said in seat.heard.values():
+        said.clear()
 
 
 def _full_speed(stage: Stage, seat: ParentSeat, left: Heard) -> None:
@@ -151,44 +178,26 @@ def _full_speed(stage: Stage, seat: ParentSeat, left: Heard) -> None:
 
 
 def _service_in_the_act(stage: Stage, seat: ParentSeat, left: Heard) -> None:
-    """Protocol-2: stop a child in the moment in which it says F, and see whether its client has the answer.
-
-    On one processor, and ahead of the child, the suite runs as soon as the F is there; the child has no time for
-    anything between. On a machine where that can't be had, an F that is much too early is still met.
-    """
+    """Protocol-2: have a child stopped in the moment in which it says F, and see whether its client has the answer."""
     # Where each takes its time, the first one has shown it.
     for _ in range(1 if stage.pace.unhurried else WATCHED_SERVICES):
         clients = held(stage, 1, left)
         if left.why_not:
             return
-        child = stage.holders[clients[0].number]
+        client, child = clients[0], stage.holders[clients[0].number]
         wait(stage, partial(asleep, child), within=stage.pace.reaction)
         seat.hear([child])
-        before = len(seat.heard[child])
-        try:
-            with one_processor([child]):
-                os.sched_setscheduler(child, os.SCHED_IDLE, os.sched_param(0))  # never undone: it ends with the launch
-                stage.ask(clients)
-                answered = _answered_at_f(stage, seat, clients[0], child)
-        except (NotPinned, PermissionError):
-            break
+        with seat.stopped_by_a_word(child) as has_spoken:
+            stage.ask(clients)
+            wait(stage, lambda: has_spoken() or not client.open, within=stage.pace.answer)  # noqa: B023 - waited for here
+            # What was sent is there at once on loopback, unless the kernel puts it off for a moment.
+            answered = wait(stage, lambda: bool(client.received) or not client.open, within=PUT_OFF)  # noqa: B023
         if not answered:
             seat.hear([child])
-            seen = (
-                f"child {child} said {shown(bytes(seat.heard[child][before - 1 :]))} before its client had any answer"
-            )
-            left.found(Violation(PROTOCOL_2, seen))
+            last = bytes(seat.heard[child][-2:])
+            left.found(Violation(PROTOCOL_2, f"child {child} said {shown(last)} before its client had any answer"))
             return
         stage.await_end(clients)
+        if not client.served:
+            break
     left.judged.add(PROTOCOL_2.id)
-
-
-def _answered_at_f(stage: Stage, seat: ParentSeat, client: Client, child: Pid) -> bool:
-    with seat.listening(child) as descriptor:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        if not poll.poll(stage.pace.answer * 1000):
-            return True  # no F at all: that is found elsewhere
-    with stopped([child]):
-        # What was sent is there at once on loopback, unless the kernel puts it off for a moment.
-        return wait(stage, lambda: bool(client.received) or not client.open, within=PUT_OFF)

@@ -4,13 +4,18 @@ What is read here the parent never hears, so a launch whose parent's seat was ta
 disturbs nobody; its children go on as if it were busy.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from drivers.channel_end import ChannelEnd, EndGone
 from drivers.stopping import stopped
 from spec.channel import Channel
 from spec.event import Pid
+
+F_SETSIG = 10  # <fcntl.h>, on every architecture
 
 
 class ParentSeat:
@@ -28,10 +33,25 @@ class ParentSeat:
                 self.heard[pid] += end.read()
 
     @contextmanager
-    def listening(self, child: Pid) -> Iterator[int]:
-        """Hold the end of one channel, and give its descriptor, to wait for a word. Raises SeatRefused."""
+    def stopped_by_a_word(self, child: Pid) -> Iterator[Callable[[], bool]]:
+        """Have the kernel stop a child in the very moment in which it says something; gives what tells whether it has.
+
+        What is sent to a file with O_ASYNC sends a signal, SIGIO or any other, to the file's owner: the child, here,
+        and SIGSTOP, from inside its own write. The child goes on at the end. Raises SeatRefused.
+        """
         with self._end(child) as end:
-            yield end.fileno()
+            flags = fcntl.fcntl(end, fcntl.F_GETFL)
+            fcntl.fcntl(end, fcntl.F_SETOWN, child)
+            fcntl.fcntl(end, F_SETSIG, signal.SIGSTOP)
+            fcntl.fcntl(end, fcntl.F_SETFL, flags | os.O_ASYNC)
+            try:
+                yield lambda: bool(end.peek())
+            finally:
+                fcntl.fcntl(end, fcntl.F_SETFL, flags)
+                fcntl.fcntl(end, fcntl.F_SETOWN, 0)
+                fcntl.fcntl(end, F_SETSIG, 0)
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGCONT)
 
     def say(self, child: Pid, words: bytes) -> bool:
         """Say something to a child; False where it is gone, or its channel is full. Raises SeatRefused."""

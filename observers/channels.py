@@ -65,10 +65,13 @@ def joined(parent: Pid, children: Iterable[Pid], everyone: Iterable[Pid], diag: 
     )
 
 
-def maker(channel: Channel) -> Pid | None:
-    """Tell who made a channel; None where its child is gone. Raises SeatRefused."""
+def maker(parent: Pid, channel: Channel) -> Pid | None:
+    """Tell who made a channel, or connected its far end; None where an end is gone. Raises SeatRefused.
+
+    Asked at the parent's end: of a pair both ends tell who made it; of one that was accepted this one tells who came.
+    """
     try:
-        with duplicated(channel.child, channel.childs_descriptor, inode=channel.childs_inode) as copy:
+        with duplicated(parent, channel.parents_descriptor, inode=channel.parents_inode) as copy:
             end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=copy)
             try:
                 told = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)

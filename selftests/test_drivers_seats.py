@@ -122,7 +122,7 @@ def test_no_duplicate_is_kept_so_that_the_parents_death_is_seen(family: Family) 
     child_seat.say(family.channel, b"CFC")
     child_seat.unread_orders(family.channel)
     child_seat.order(family.parent, family.channel, b"X")
-    channels.maker(family.channel)
+    channels.maker(family.parent, family.channel)
     assert descriptors() == before
     os.kill(family.parent, signal.SIGKILL)
     settle(lambda: procfs.look(family.child).ended, what="the child sees that its parent is gone")

@@ -146,7 +146,7 @@ def test_a_parent_that_keeps_one_too_many_is_found_in_any_order(
     assert planned.violation.clause is POOL_3, told(planned)
     lines = told(planned).splitlines()
     assert "no shedding" in lines[0]
-    assert lines[1].split() == ["step", "sent", "expected", "seen"]
+    assert lines[1].split() == ["step", "sent", "live,", "busy,", "idle:", "expected", "seen"]
     with pytest.raises(Violated) as error:
         decide_plans(POOL_3, planned)
     assert error.value.plan == str(planned.plan)
@@ -177,4 +177,4 @@ def test_a_violation_that_was_not_seen_again_decides_nothing() -> None:
     planned = Planned(violation=Found(POOL_2, "two are missing"), plan=Plan(BOUNDS, ()))
     with pytest.raises(NotApplicable, match="seen once, and not again with the same plan: two are missing"):
         decide_plans(POOL_2, planned)
-    assert table([]).split() == ["step", "sent", "expected", "seen"]
+    assert table([]).split() == ["step", "sent", "live,", "busy,", "idle:", "expected", "seen"]

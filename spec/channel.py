@@ -26,7 +26,7 @@ CHANNEL_2 = Clause(
     level=Level.MUST,
     text="The pair is made by the parent, ahead of the fork.",
     source="3 Implementation, UNIX Domain Sockets",
-    observed="A pair remembers the process that made it (SO_PEERCRED of a duplicate of the child's end).",
+    observed="A pair remembers the process that made it (SO_PEERCRED of a duplicate of the parent's end).",
     needs=ids("lifecycle-1", "channel-1"),
     ability="channel",
 )

@@ -38,8 +38,8 @@ RECYCLE_3 = Clause(
     text="Another child takes the place of one that was recycled, at least where the bounds need one.",
     source="2 Design, third paragraph",
     observed=(
-        "More children are recycled than the pool has above min_spare; then min_spare must be idle again. And in plans of "
-        "messages that the suite says for the children."
+        "More children are recycled than the pool has above min_spare; then min_spare must be idle again. And in plans "
+        "of messages that the suite says for the children."
     ),
     needs=ids("lifecycle-1", "pool-2", "accept-1", "accept-2", "recycle-1", "recycle-2"),
     ability="recycle",
