@@ -52,8 +52,10 @@ class Checked:
         return "elsewhere" if self.failed else "MISSED"
 
 
-def check(server: Server, folder: Path, *, clauses: Sequence[str] = (), workers: int = 2) -> Checked:
-    """Build one server and judge it, by all clauses or by some."""
+def check(
+    server: Server, folder: Path, *, clauses: Sequence[str] = (), workers: int = 2, options: Sequence[str] = ()
+) -> Checked:
+    """Build one server and judge it, by all clauses or by some, with more `options` of a check."""
     began = time.monotonic()
     where = folder / server.name
     try:
@@ -71,7 +73,7 @@ def check(server: Server, folder: Path, *, clauses: Sequence[str] = (), workers:
             "-p",
             "no:terminal",
         ]
-        selected = [f"--clause={clause}" for clause in clauses]
+        selected = [*(f"--clause={clause}" for clause in clauses), *options]
         done = subprocess.run(
             [*command, "--verdict", "-n", str(workers), "--subject", str(profile), "--json", str(document), *selected],
             cwd=ROOT,
