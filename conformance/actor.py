@@ -93,9 +93,20 @@ class Actor:
         sent = ", ".join(f"{said.decode()} of {pid}" for pid, said in words.items() if said)
         self.rows.append(Row(sent or NOBODY, self._expected()))
         for pid, said in words.items():
-            if said and not child_seat.say(self._channel(pid), said):
-                self._look()
+            if said:
+                self._insist_on_saying(pid, said)
             self._unread.add(pid)
+
+    def _insist_on_saying(self, pid: Pid, words: bytes) -> None:
+        """Say it, unless the child has ended; one that has become another program since has its end elsewhere."""
+        patience = Patience(self.stage.pace.reaction)
+        while not child_seat.say(self._channel(pid), words):
+            self._look()
+            if pid not in self.model.children:
+                return
+            self.channels.pop(pid, None)
+            if patience.over():
+                raise Inconclusive(f"child {pid} could not be spoken for")
 
     def _next(self, pid: Pid, count: int) -> bytes:
         """Let the account hear the next messages of a child, up to its N-th F; gives them."""

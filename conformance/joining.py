@@ -45,6 +45,7 @@ def _look(stage: Stage, left: Joinings) -> Joined:
     def clear() -> bool:
         nonlocal joined
         watch.sample()
+        watch.leave_out_helpers()
         joined = observed.joined(watch.parent, watch.live, stage.processes(), stage.diag)
         return not any((*judge_links(joined), *judge_holders(joined)))
 

@@ -7,7 +7,7 @@ POOL_A = Parameters(min_spare=3, max_spare=5, max_connections=3000, max_children
 # N above all that the races of this scenario take, and below a burst: some give listen() their N for a backlog.
 FROZEN = Parameters(min_spare=3, max_spare=5, max_connections=90, max_children=16)
 # N = 1 at the limit: a child that still ends while another already takes its place is one too many (pool-6).
-SINGLE = Parameters(min_spare=2, max_spare=6, max_connections=1, max_children=4)
+SINGLE = Parameters(min_spare=2, max_spare=4, max_connections=1, max_children=4)
 # In the parent's and the child's seat. Those who race need somebody beside each of twenty that end; orders are seen
 # where the excess is larger than max_spare.
 VOICE_A = Parameters(min_spare=3, max_spare=5, max_connections=3, max_children=16)

@@ -94,6 +94,7 @@ def settle_down(stage: Stage) -> None:
 def usable_channels(stage: Stage) -> dict[Pid, Channel]:
     """Find the channel of every live child. Raises Blocked and Inconclusive."""
     watch = stage.watch
+    watch.leave_out_helpers()
     try:
         found = observed.channels(watch.parent, watch.live, stage.diag)
         watch.sample()

@@ -91,6 +91,7 @@ def play(stage: Stage) -> Tide:
         pass
     _look_at_broken(stage, tide)
     tide.deaf = stage.deaf
+    stage.watch.leave_out_helpers()  # one that came late is no child that was too many
     tide.timeline = stage.watch.timeline()
     tide.parent = stage.watch.parent
     return tide

@@ -98,6 +98,7 @@ def test_who_has_had_its_n_connections_ends_and_may_be_replaced_once() -> None:
     assert account.idle == [Pid(2), Pid(3)]
     account.up_to_date()
     assert clauses(account.ended(Pid(1))) == []
+    account.nobody_is_ending()
     account.up_to_date()
     assert clauses(account.came(Pid(4))) == [], "replaced, though the bounds need nobody"
     assert clauses(account.came(Pid(5))) == ["pool-7"]

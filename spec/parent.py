@@ -100,6 +100,9 @@ class Parent:
         account.crossed = message is Message.CONNECTED and may_be_shed
         account.said += message.value
         account.serviced += message is Message.FINISHED
+        if message is Message.FINISHED:
+            # Within the bounds, too, a parent may shed once, down to min_spare, and then rests (pool-4).
+            self._ends = max(self._ends, len(self.idle) + len(self.spent) - self.parameters.min_spare)
         self._allow()
 
     def up_to_date(self) -> None:

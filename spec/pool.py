@@ -177,6 +177,8 @@ _COLLAPSED: dict[Phase, Clause] = {
     Phase.EBB: POOL_3,
     Phase.END: POOL_4,
 }
+# Phases in which the load goes up; going down, who is on its way out is counted by nobody but us.
+_RISING = (Phase.SHORTAGE, Phase.FLOOD_TIDE, Phase.HIGH_WATER)
 # Phases without a load that changes: a pool that finds no rest there churns.
 _AT_REST = (Phase.START, Phase.END)
 
@@ -278,11 +280,10 @@ def _overshoot(timeline: Timeline, parameters: Parameters) -> Iterator[Violation
             yield Violation(POOL_8, f"{at_start} children were spawned before there was any load ({parameters})")
         loaded = loaded or isinstance(event, Wanted)
         if isinstance(event, Wanted):
-            shortage = max(0, parameters.min_spare - (len(before.live) - event.held))
             # Going down, the idle children that the load leaves behind are no overshoot of growth.
-            left_behind = len(before.live) - event.held
-            allowed = max(parameters.max_spare, left_behind) + last_doubling_step(grown + shortage)
-            held = event.held
+            left_behind, held = len(before.live) - event.held, event.held
+            step = last_doubling_step(grown + max(0, parameters.min_spare - left_behind))
+            allowed = max(parameters.max_spare, left_behind) + (step if event.phase in _RISING else LARGEST_STEP)
         elif isinstance(event, Spawned) and (live := len(state.live)) - held > allowed:
             yield Violation(
                 POOL_8,
