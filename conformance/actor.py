@@ -25,6 +25,7 @@ from spec.verdict import Blocked, Inconclusive, Violation
 BETWEEN_LOOKS = 0.0002
 # A parent that never sleeps, or of which that can't be seen, is given so long after it has read everything.
 SLEEPLESS = 0.25
+HELPER_SHOWS = 0.5  # seconds in which one lets go of what it has from the parent
 
 
 NOBODY = "(nobody can say it)"
@@ -205,9 +206,19 @@ class Actor:
             for violation in self.model.ended(pid):
                 self._fail(violation)
         for pid in [pid for pid in live if pid not in self.model.children]:
+            violations = list(self.model.came(pid))
+            if violations and self._is_helper(pid):
+                self.model.children.pop(pid)
+                continue
             self.rows[-1].seen.append(f"{pid} spawned")
-            for violation in self.model.came(pid):
+            for violation in violations:
                 self._fail(violation)
+
+    def _is_helper(self, pid: Pid) -> bool:
+        """Tell whether a newborn that nobody asked for is no part of the pool: it lets go of the listening socket."""
+        watch = self.stage.watch
+        wait(self.stage, watch.leave_out_helpers, within=HELPER_SHOWS)
+        return pid not in watch.live
 
     def _fail(self, violation: Violation) -> NoReturn:
         raise PlanFailed(violation)

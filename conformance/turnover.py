@@ -102,6 +102,7 @@ def _played(stage: Stage, scene: Callable[[Stage, Turnover], None]) -> Turnover:
                 settle(stage, Phase.TURNOVER)
     except SubjectEnded as error:
         stage.watch.write(Collapsed(stage.clock(), Phase.TURNOVER, str(error)))
+    stage.watch.leave_out_helpers()
     left.timeline = stage.watch.timeline()
     left.counting = left.counting if left.counting.events else left.timeline
     return left
