@@ -159,7 +159,12 @@ class PoolWatch:
         """
         if self._parent_stat is None or not self._parent_stat.look().asleep:
             return False
-        return not procfs.calls_are_known() or bool(procfs.waiting_calls(self.parent) & _FOR_NEWS)
+        if not procfs.calls_are_known():
+            return True
+        calls = procfs.waiting_calls(self.parent)
+        # Of several threads none may be at work: one that always waits for signals says nothing of the others.
+        at_work = any(call == "running" or call.startswith("system call") for call in calls)
+        return bool(calls & _FOR_NEWS) and not at_work
 
     def _reaped_faults(self) -> int:
         return -1 if self._parent_stat is None else self._parent_stat.look().reaped_faults

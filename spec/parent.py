@@ -97,7 +97,7 @@ class Parent:
         account = self.children[child]
         account.told = NEXT[account.told, message]
         may_be_shed = self._ends > 0 and len(self.idle) >= self.parameters.min_spare
-        account.crossed = message is Message.CONNECTED and may_be_shed
+        account.crossed = account.crossed or (message is Message.CONNECTED and may_be_shed)
         account.said += message.value
         account.serviced += message is Message.FINISHED
         if message is Message.FINISHED:
@@ -112,6 +112,8 @@ class Parent:
 
     def nobody_is_ending(self) -> None:
         """All children wait, and none has a K to read: what an excess called for was done, or is yet to be ordered."""
+        for account in self.children.values():
+            account.crossed = False
         if len(self.idle) <= self.parameters.min_spare:
             self._ends = 0
 
