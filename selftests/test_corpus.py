@@ -23,6 +23,7 @@ QUICK_VARIANTS = [
     "parent-recycles",
     "sheds-to-min",
     "round-robin",
+    "counts-nobody",
     "classical",
 ]
 

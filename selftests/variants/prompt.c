@@ -10,6 +10,7 @@
  * VARIANT_TIMEOUTS          finite waits: children try accept, the parent counts again, ten times a second
  * VARIANT_ROUND_ROBIN       a busy child takes the listening socket out of its epoll, and puts it back at the end
  * VARIANT_LOGGER            one more process, which is no part of the pool and has no listening socket
+ * VARIANT_COUNTS_NOBODY     the parent does not count connections: who has had its last one is idle until it is gone
  * VARIANT_TERM_BY_DEFAULT   the parent does not catch SIGTERM; children see the end of their channels
  */
 #define _GNU_SOURCE
@@ -146,6 +147,9 @@ static void hear(struct child *child)
         for (ssize_t i = 0; i < n; i++) {
             child->served += words[i] == 'F';
             child->idle = words[i] == 'F' && !child->told && child->served < set.connections;
+#ifdef VARIANT_COUNTS_NOBODY
+            child->idle = words[i] == 'F' && !child->told; /* who has had its last connection is idle until it is gone */
+#endif
 #ifdef VARIANT_PARENT_RECYCLES
             if (words[i] == 'F' && !child->told && child->served == set.connections)
                 tell(child);
