@@ -159,7 +159,7 @@ def play_unknown_byte(stage: Stage, left: Heard) -> None:
     """
     told = f"after each child had said {UNKNOWN!r}"
     channels = settled_channels(stage)
-    for words in (UNKNOWN, C + F):
+    for words in (UNKNOWN, C, F):
         for channel in channels.values():
             child_seat.say(channel, words)
         settle_down(stage)

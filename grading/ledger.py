@@ -83,7 +83,10 @@ def _with_cause(judged: Judged, others: Mapping[ClauseId, Judged]) -> Judged:
     if root is None:
         return judged
     if others[root].verdict is Verdict.PASS:
-        # Something stood in the way that its own clause did not find: known to nobody, and no failure.
+        # Something stood in the way that its own clause did not find: what the clause rests on may be broken instead.
+        broken = next((need for need in judged.clause.needs if others[need].verdict is Verdict.FAIL), None)
+        if broken is not None:
+            return replace(judged, verdict=Verdict.BLOCKED, blocked_by=broken)
         return replace(judged, verdict=Verdict.INCONCLUSIVE, blocked_by=None)
     return replace(judged, verdict=Verdict.BLOCKED, blocked_by=root)
 

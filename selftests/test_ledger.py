@@ -65,6 +65,16 @@ def test_a_failure_that_rests_on_another_is_blocked_by_it() -> None:
     assert verdict_on(made, EPOLL_1.id) is Verdict.FAIL
 
 
+def test_what_could_not_be_decided_is_blocked_by_what_it_rests_on_and_is_broken() -> None:
+    broken = found(EPOLL_1.id, Verdict.FAIL)
+    undecided = everything_passes(broken, found(EPOLL_3.id, Verdict.INCONCLUSIVE))
+    assert verdict_on(undecided, EPOLL_3.id) is Verdict.BLOCKED
+    by_one_that_passes = Finding(clause=EPOLL_3.id, test="test", verdict=Verdict.BLOCKED, blocked_by=POOL_1.id)
+    made = everything_passes(broken, by_one_that_passes)
+    judged = next(each for each in made.judged() if each.clause is EPOLL_3)
+    assert (judged.verdict, judged.blocked_by) == (Verdict.BLOCKED, EPOLL_1.id)
+
+
 def test_a_clause_that_holds_is_not_blocked_by_another_that_does_not() -> None:
     made = everything_passes(found(EPOLL_1.id, Verdict.FAIL))
     assert verdict_on(made, EPOLL_3.id) is Verdict.PASS
