@@ -46,7 +46,6 @@ class Row:
     sent: str
     expected: str = ""
     seen: list[str] = field(default_factory=list)
-    recycled: bool = False  # a child had its last connection, and ended
 
 
 class Actor:
@@ -182,7 +181,6 @@ class Actor:
     def _see_off_spent(self) -> None:
         """Let children that have had their N connections end, as they would by themselves."""
         for pid in self.model.spent:
-            self.rows[-1].recycled = True
             child_seat.order(self.stage.watch.parent, self._channel(pid), K)
             patience = Patience(self.stage.pace.reaction)
             while pid in self.model.children:

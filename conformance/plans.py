@@ -205,9 +205,10 @@ def _find_cause(launched: Launched, left: Planned, plan: Plan) -> None:
     assert left.violation is not None  # noqa: S101 - for the types
     apart = one_by_one(plan)
     endless = replace(plan, parameters=replace(plan.parameters, max_connections=ENDLESS))
-    if any(row.recycled for row in left.rows) and _performed(launched, endless) is None:
-        # Where no child has its last connection, the same messages do no harm.
-        left.violation = Violation(RECYCLE_3, f"when children were recycled: {left.violation.seen}")
+    if any(row.sent != NOBODY for row in left.rows) and _performed(launched, endless) is None:
+        # Where no child has its last connection, the same messages do no harm. The model may have recycled nobody yet:
+        # a parent that counts for its children may be too early with it.
+        left.violation = Violation(RECYCLE_3, f"only where children are recycled: {left.violation.seen}")
     elif apart is not None and _performed(launched, apart) is None:
         # One by one the same messages do no harm: it is their coming together.
         left.violation = Violation(PROTOCOL_8, left.violation.seen)

@@ -29,7 +29,7 @@ RECYCLE_2 = Clause(
     text="A child does not end before its N-th connection, unless it is shed.",
     source="2 Design, third paragraph",
     observed="As for recycle-1; and with the parent stopped, where nobody can be shed.",
-    needs=ids("lifecycle-1", "accept-1", "accept-3", "pool-3", "pool-4", "pool-5"),
+    needs=ids("lifecycle-1", "accept-1", "accept-3", "pool-4", "pool-5"),
     ability="recycle",
 )
 RECYCLE_3 = Clause(
