@@ -14,7 +14,7 @@ from conformance.stage import Patience, Stage
 from drivers import child_seat
 from observers import channels as observed
 from spec.channel import Channel
-from spec.event import Pid
+from spec.event import Pid, Spawned
 from spec.parent import UNPAID, Parent
 from spec.plan import Burst, Connect, Finish, Rest, Step
 from spec.pool import Owed
@@ -57,7 +57,9 @@ class Actor:
         self.within = stage.pace.step if within is None else within
         self.slowest = 0.0  # seconds that the parent took for a step that it owed
         self.channels = channels
-        self.model = Parent(stage.parameters, stage.watch.live)
+        # The start, or what came before, may be a round of growth that goes on.
+        born = sum(isinstance(event, Spawned) for event in stage.watch.timeline())
+        self.model = Parent(stage.parameters, stage.watch.live, born=born)
         self.rows: list[Row] = []
         self.begin_anew()
         self._unread: set[Pid] = set()  # who said something that the parent may not have read

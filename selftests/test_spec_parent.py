@@ -50,6 +50,14 @@ def test_growth_may_overshoot_by_its_last_doubling_step_and_no_further() -> None
     assert clauses(account.came(Pid(8))) != []
 
 
+def test_growth_goes_on_doubling_where_the_start_was_a_round_of_it() -> None:
+    account = Parent(BOUNDS, [Pid(number) for number in range(1, 5)], born=4)
+    for pid in (1, 2, 3):
+        account.tell(Pid(pid), C)
+    # One is lacking: after steps of 1, 2 and 4 the next would be the rest of 4, and not 1.
+    assert [clauses(account.came(Pid(pid))) for pid in (5, 6, 7, 8)] == [[], [], [], []]
+
+
 def test_a_shortage_that_is_over_may_still_be_answered_until_the_parent_is_up_to_date() -> None:
     account = parent(2)
     account.tell(Pid(1), C)

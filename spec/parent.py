@@ -46,10 +46,11 @@ class Account:
 class Parent:
     """The account that a sound parent keeps. Told what happens in the order in which it happens."""
 
-    def __init__(self, parameters: Parameters, children: Iterable[Pid]) -> None:
+    def __init__(self, parameters: Parameters, children: Iterable[Pid], *, born: int = 0) -> None:
+        """Begin with the `children` that live now, and how many were `born` before, in rounds of growth or at once."""
         self.parameters = parameters
         self.children = {pid: Account() for pid in children}
-        self._born = 0  # in all: rounds of growth without a quiet one between them go on doubling
+        self._born = born  # in all: rounds of growth without a quiet one between them go on doubling
         self._growth = 0  # births that a shortage, now or since it was last up to date, allows
         self._overshot = False  # the last births were more than any shortage called for
         self._replacements = 0
