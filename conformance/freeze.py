@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from conformance.regulation import Stopped, settle_start
 from conformance.stage import Stage, SubjectEnded
-from drivers.stopping import NotStopped, stopped
 from observers import procfs
 from spec.accept import ACCEPT_1, ACCEPT_3, ACCEPT_4, ACCEPT_6, ACCEPT_7, BURST, judge_holders, judge_listeners
 from spec.clause import ClauseId
 from spec.event import Pid
 from spec.verdict import Violation
+from subject.stopping import NotStopped, stopped
 
 RACES = 20
 # Seconds for all races together: a server that sleeps in each service gets fewer of them.

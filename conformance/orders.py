@@ -11,7 +11,6 @@ from conformance.regulation import Stopped, settle, want
 from conformance.seats import Heard, scene, settle_down, settled_channels, usable_channels, wait, why_not_held
 from conformance.stage import Patience, Stage, SubjectEnded
 from drivers import child_seat
-from drivers.stopping import NotStopped, stopped
 from spec.channel import Channel
 from spec.event import Phase, Pid
 from spec.plan import Burst
@@ -29,6 +28,7 @@ from spec.protocol import (
     judge_orders,
 )
 from spec.verdict import Blocked, Inconclusive, Violation
+from subject.stopping import NotStopped, stopped
 
 SPOKEN_FOR, BUSY = 5, 2  # children that say F and are busy: more than max_spare; and others that are busy
 BURSTS = ((0, 2), (1, 4), (2, 3), (3, 6), (4, 5))  # by child, so many messages in one write

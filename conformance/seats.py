@@ -10,7 +10,6 @@ from functools import wraps
 from conformance.regulation import Stopped, settle_start
 from conformance.stage import Patience, Stage, SubjectEnded
 from drivers.client import Client
-from drivers.stopping import NotStopped
 from observers import channels as observed
 from observers import procfs
 from spec.accept import ACCEPT_4
@@ -21,6 +20,7 @@ from spec.http import HTTP_3
 from spec.pool import POOL_1
 from spec.verdict import Blocked, Decision, Inconclusive, Violation
 from subject.duplicate import EndGone, SeatRefused
+from subject.stopping import NotStopped
 
 # What ends a scene in a seat without saying anything of the clauses: the system refuses, or somebody is gone.
 GAVE_WAY = (NotStopped, SeatRefused, EndGone, SubjectEnded, PermissionError)

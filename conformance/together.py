@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from conformance.clients import GET
 from conformance.regulation import Stopped, settle_start
 from conformance.stage import Stage, SubjectEnded
-from drivers.stopping import NotStopped, stopped
 from spec.event import Pid
 from spec.parameters import Parameters
 from spec.recycle import RECYCLE_1
 from spec.verdict import Violation
+from subject.stopping import NotStopped, stopped
 
 WAITING = 2  # clients in the queue while the children serve their last ones
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from drivers.channel_end import ChannelEnd, EndGone
-from drivers.stopping import stopped
 from spec.channel import Channel
 from spec.event import Pid
+from subject.stopping import stopped
 
 F_SETSIG = 10  # <fcntl.h>, on every architecture
 

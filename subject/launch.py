@@ -16,21 +16,41 @@ from types import TracebackType
 from typing import Any, Self
 
 from spec.event import Pid
+from subject.refusal import Refusal
+from subject.syscall_filter import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 # A launch is refused or answered at once; a warden that says nothing for so long is broken.
 WARDEN_ANSWERS_WITHIN = 20.0
 SOCKETS_AT_ONCE = 64  # descriptors that travel in one message; the kernel takes at most 253
 MOST_PROCESSES = 1000
+TUNNEL_HELP = (
+    "modprobe tun; /dev/net/tun readable and writable (chmod 666, in a container --device /dev/net/tun); CAP_NET_ADMIN "
+    "in a network of the launch's own, which user namespaces give"
+)
+
+SECCOMP_HELP = (
+    "Linux 5.5 or later with CONFIG_SECCOMP_FILTER, on x86_64 or aarch64; Yama's ptrace_scope 0 or 1; "
+    "in a container, a profile that lets seccomp pass, and no listener of the container's own: there can be but one"
+)
 
 
 class LaunchRefused(Exception):
     """The warden could not start the subject: the machine refused, not the subject."""
 
 
+class TunnelRefused(Exception):
+    """There can be no TUN device in the subject's network; the text says why, and what would help."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What to launch. `occupied_port` is listened on by another process, for as long as the launch lasts."""
+    """What to launch. `occupied_port` is listened on by another process, for as long as the launch lasts.
+
+    `watched` are the system calls (`syscall_filter.NAMES`) that may be refused while it runs; watching costs each of
+    them some twenty microseconds. `refusals` are in force from the subject's first instruction. Raises ValueError for a
+    call that is not known, or is refused and not watched.
+    """
 
     argv: Sequence[str]
     cwd: Path
@@ -38,6 +58,19 @@ class Order:
     isolate: bool = True
     occupied_port: int | None = None
     process_limit: int = MOST_PROCESSES
+    watched: Sequence[str] = ()
+    refusals: Sequence[Refusal] = ()
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.watched) - set(NAMES):
+            raise ValueError(f"these calls can't be watched: {', '.join(sorted(unknown))}")
+        for refusal in self.refusals:
+            self.insist_on_watched(refusal)
+
+    def insist_on_watched(self, refusal: Refusal) -> None:
+        """Raise ValueError where no call that the refusal is about would be noticed."""
+        if refusal.call not in self.watched:
+            raise ValueError(f"{refusal.call} is not watched in this launch")
 
 
 @dataclass(frozen=True)
@@ -88,6 +121,8 @@ class Launch:
                     "occupied_port": order.occupied_port,
                     "process_limit": order.process_limit,
                     "keep": _folders_needed(order),
+                    "watched": list(order.watched),
+                    "refusals": [refusal.told() for refusal in order.refusals],
                 }
             )
             answer, _ = self._hear()
@@ -139,6 +174,54 @@ class Launch:
             spare += [socket.socket(family, kind, protocol, fileno=descriptor) for descriptor in descriptors]
         return spare.pop()
 
+    def tunnel(self, *, loopback: bool = False) -> int:
+        """Make a TUN device in the subject's network, and give its descriptor, for the caller to close.
+
+        Closing it removes the device; there is one at a time. With `loopback`, what comes out of it reaches servers on
+        127.0.0.1, too. Raises TunnelRefused.
+        """
+        self._tell({"ask": "tunnel", "loopback": loopback})
+        answer, descriptors = self._hear()
+        if "refused" in answer:
+            raise TunnelRefused(f"{answer['refused']}; what would help: {TUNNEL_HELP}")
+        self._hear()  # the warden has closed its own
+        return descriptors[0]
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Refuse calls that are made from now on; one that sleeps in the kernel already may succeed yet.
+
+        Raises ValueError for calls that the order does not watch.
+        """
+        self.order.insist_on_watched(refusal)
+        self._ask_referee({"ask": "refuse", "refusal": refusal.told()})
+
+    def lift(self, refusal_id: str) -> None:
+        """Refuse no more; what was counted stays known. Nothing happens where it was lifted before."""
+        self._ask_referee({"ask": "lift", "id": refusal_id})
+
+    def refused(self, refusal_id: str) -> int:
+        """Tell how many calls a refusal has answered.
+
+        Raises LaunchRefused where there were none, and the system does not show the arguments of some; KeyError for a
+        refusal that was never made here.
+        """
+        counts = self._ask_referee({"ask": "calls"})
+        answered = int(counts["answered"][refusal_id])
+        if not answered and counts["unread"] is not None:
+            raise LaunchRefused(f"calls could not be told apart: {counts['unread']}")
+        return answered
+
+    def seen_calls(self) -> Mapping[str, int]:
+        """Tell how many calls of each watched name there were, refused or not; starts of threads are no forks."""
+        seen: dict[str, int] = self._ask_referee({"ask": "calls"})["seen"]
+        return seen
+
+    def _ask_referee(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        if not self.order.watched:
+            return {"seen": {}, "answered": {}, "unread": None}
+        self._tell(asked)
+        return self._hear()[0]
+
     def _tell(self, message: Mapping[str, Any]) -> None:
         try:
             self._talk.sendall(json.dumps(message).encode())
@@ -147,7 +230,9 @@ class Launch:
 
     def _hear(self) -> tuple[dict[str, Any], list[int]]:
         try:
-            body, ancillary, _, _ = self._talk.recvmsg(200_000, socket.CMSG_SPACE(SOCKETS_AT_ONCE * 4))
+            body, ancillary, _, _ = self._talk.recvmsg(
+                200_000, socket.CMSG_SPACE(SOCKETS_AT_ONCE * 4), socket.MSG_CMSG_CLOEXEC
+            )
         except OSError as error:
             raise LaunchRefused(f"the warden does not answer: {error.strerror or error}") from error
         if not body:

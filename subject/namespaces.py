@@ -14,6 +14,8 @@ import socket
 import struct
 from typing import Any
 
+from subject.syscall_filter import HandOver
+
 CLONE_NEWNS = 0x0002_0000
 CLONE_NEWIPC = 0x0800_0000
 CLONE_NEWUSER = 0x1000_0000
@@ -70,7 +72,7 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def run_init(order: dict[str, Any], terminal: int, report: int) -> None:
+def run_init(order: dict[str, Any], terminal: int, report: int, hand_over: HandOver | None) -> None:
     """PID 1 of the subject's namespace: mounts, starts the subject, reaps orphans, tells the subject's end.
 
     The subject is never PID 1 itself: the kernel would ignore its default signals, and its orphans would vanish
@@ -84,8 +86,10 @@ def run_init(order: dict[str, Any], terminal: int, report: int) -> None:
     _mount_privately(order["keep"])
     pid = os.fork()
     if pid == 0:
-        become_subject(order, terminal)
+        become_subject(order, terminal, hand_over)
     os.close(terminal)
+    if hand_over is not None:
+        hand_over.close()
     while True:
         try:
             ended, status = os.waitpid(-1, 0)
@@ -163,10 +167,11 @@ def _bind(descriptor: int, path: str, *, is_folder: bool) -> None:
         (os.rmdir if is_folder else os.unlink)(path)
 
 
-def become_subject(order: dict[str, Any], terminal: int) -> None:
+def become_subject(order: dict[str, Any], terminal: int, hand_over: HandOver | None) -> None:
     """Replace this process by the subject: a session of its own, the terminal for output, default signals.
 
-    The terminal is not its controlling one, or it would send signals of its own.
+    The terminal is not its controlling one, or it would send signals of its own. What can't be watched as it is to be
+    is not run.
     """
     os.setsid()
     null = os.open("/dev/null", os.O_RDONLY)
@@ -184,6 +189,8 @@ def become_subject(order: dict[str, Any], terminal: int) -> None:
             _libc.syscall(_RT_SIGACTION, number, ctypes.create_string_buffer(64), None, ctypes.c_size_t(8))
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if hand_over is not None and not hand_over.give(order["watched"]):
+        os._exit(127)
     tried = order["cwd"]
     try:
         os.chdir(tried)

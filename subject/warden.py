@@ -20,7 +20,9 @@ import termios
 import time
 from typing import Any
 
-from subject import namespaces
+from subject import namespaces, tunnel
+from subject.referee import Referee
+from subject.syscall_filter import HandOver
 
 RECORD = 64 * 1024  # bytes of output kept: the last ones
 MESSAGE = 200_000  # bytes, more than any message; SOCK_SEQPACKET keeps their bounds
@@ -42,6 +44,7 @@ class Warden:
         self.exit_pipe = -1
         self.isolated = False
         self.occupant: socket.socket | None = None
+        self.referee: Referee | None = None
         self.process_limit = 0
         self.counted = 0.0
 
@@ -61,19 +64,22 @@ class Warden:
         if order["occupied_port"]:
             self.occupant = _listen_everywhere(order["occupied_port"])
         self.exit_pipe, report = os.pipe()
+        hand_over = HandOver() if order["watched"] else None
         self.init = os.fork()
         if self.init == 0:
             try:
                 self.talk.close()
                 os.close(self.exit_pipe)
                 if self.isolated:
-                    namespaces.run_init(order, subject_end, report)
+                    namespaces.run_init(order, subject_end, report, hand_over)
                 else:
-                    namespaces.become_subject(order, subject_end)
+                    namespaces.become_subject(order, subject_end, hand_over)
             finally:
                 os._exit(127)
         os.close(report)
         os.close(subject_end)
+        if hand_over is not None:
+            self.referee = Referee(hand_over.take(), order["watched"], order["refusals"])
         self.tell({"init": self.init, "isolated": self.isolated})
 
     def tell(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
@@ -83,19 +89,20 @@ class Warden:
 
     def serve(self) -> None:
         """Drain, count and answer until the suite says stop or is gone."""
+        heard = {self.terminal: self.drain, self.exit_pipe: self.hear_exit}
+        if self.referee is not None:
+            heard[self.referee.listener] = self.referee.hear
         poll = select.poll()
-        for descriptor in (self.talk.fileno(), self.terminal, self.exit_pipe):
+        for descriptor in (self.talk.fileno(), *heard):
             poll.register(descriptor, select.POLLIN)
         while True:
-            for descriptor, _ in poll.poll(PATROL * 1000):
-                if descriptor == self.terminal:
-                    if not self.drain():
-                        poll.unregister(self.terminal)
-                elif descriptor == self.exit_pipe:
-                    if not self.hear_exit():
-                        poll.unregister(self.exit_pipe)
-                elif not self.answer():
-                    return
+            for descriptor, events in poll.poll(PATROL * 1000):
+                if descriptor == self.talk.fileno():
+                    if not self.answer():
+                        return
+                # POLLHUP alone: nobody is left at the other end. A referee who listened then might do so for ever.
+                elif not (events & select.POLLIN and heard[descriptor]()):
+                    poll.unregister(descriptor)
             if not self.isolated:
                 self.collect()
             self.patrol()
@@ -146,6 +153,10 @@ class Warden:
             self.tell({}, [each.fileno() for each in made])
             for each in made:
                 each.close()
+        elif asked["ask"] == "tunnel":
+            self.offer_tunnel(loopback=asked["loopback"])
+        elif asked["ask"] in ("refuse", "lift", "calls"):
+            self.tell(self.referee.obey(asked) if self.referee is not None else {})
         else:
             self.drain()
             self.tell(
@@ -157,6 +168,23 @@ class Warden:
                 }
             )
         return True
+
+    def offer_tunnel(self, *, loopback: bool) -> None:
+        """Make a device in the launch's own network, and pass its descriptor; say why not, where it can't be."""
+        if not self.isolated:
+            self.tell({"refused": "the launch has no network of its own"})
+            return
+        try:
+            descriptor = tunnel.open_tunnel(loopback=loopback)
+        except tunnel.NoTunnel as refusal:
+            self.tell({"refused": str(refusal)})
+            return
+        try:
+            self.tell({}, [descriptor])
+        finally:
+            os.close(descriptor)
+        # Only now does the device go when the suite lets go of it.
+        self.tell({})
 
     def patrol(self) -> None:
         """End a subject that multiplies without end, before the machine suffers; looks every now and then."""
