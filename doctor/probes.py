@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from doctor.trial import UP_WITHIN, Refused, Trial, Waiting, waiting_server
+from doctor.trial import UP_WITHIN, Refused, Trial, Waiting, says, waiting_server
 from observers import epoll_interest, procfs, sock_diag
 from observers.sock_diag import SockDiag
 from spec.epoll import EPOLLEXCLUSIVE
 from spec.event import Pid
 from subject import isolation, namespaces
 from subject.duplicate import SEAT_HELP, EndGone, SeatRefused, duplicated
-from subject.launch import Launch, LaunchRefused, Order
+from subject.launch import SECCOMP_HELP, TUNNEL_HELP, LaunchRefused, TunnelRefused
+from subject.refusal import Refusal
 
 NAMESPACES = {
     "user": namespaces.CLONE_NEWUSER,
@@ -45,11 +46,12 @@ def everything() -> Iterator[Trial]:
             yield from looks_at(server)
     except (Refused, LaunchRefused) as refusal:
         yield Trial(name="launch", refused=str(refusal), clauses=EVERYTHING, remedy="no server can be judged here")
+    yield refusals()
     yield terminal()
     yield compiler()
 
 
-EVERYTHING = ("lifecycle", "channel", "protocol", "accept", "epoll", "pool", "recycle", "http")
+EVERYTHING = ("lifecycle", "channel", "protocol", "accept", "epoll", "pool", "recycle", "http", "recovery")
 
 
 def looks_at(server: Waiting) -> Iterator[Trial]:
@@ -77,9 +79,16 @@ def looks_at(server: Waiting) -> Iterator[Trial]:
     yield tried("kcmp", _equal_files, clauses=("epoll-1",), remedy="a kernel with CONFIG_KCMP")
     yield tried("/proc/PID/schedstat", lambda: _run_time(server), clauses=("epoll-5",), remedy="CONFIG_SCHED_INFO")
     yield tried(
+        "a TUN device",
+        lambda: _tunnel(server),
+        clauses=("recovery-8", "recovery-9"),
+        without="no peer on a wire: no half-open handshakes, no windows of zero, no segments out of order",
+        remedy=TUNNEL_HELP,
+    )
+    yield tried(
         "pidfd_getfd",
         lambda: _duplicate(server),
-        clauses=("channel-2", "protocol", "accept-5"),
+        clauses=("channel-2", "protocol", "accept-5", "recovery-12", "recovery-16"),
         without="what parent and children say to each other is not heard",
         remedy=SEAT_HELP,
     )
@@ -132,22 +141,40 @@ def private_tmp() -> Trial:
         with tempfile.NamedTemporaryFile(prefix="preforkspec-", dir="/tmp") as file:
             # Not by its path: a file that is named on the command line is shown.
             code = "import os, sys; print(os.path.exists('/tmp/' + sys.argv[1]), flush=True)"
-            order = Order(
-                argv=[sys.executable, "-I", "-S", "-c", code, Path(file.name).name],
-                cwd=Path("/"),
-                env=dict(os.environ),
-                isolate=isolation.isolation_allowed(),
-            )
-            with Launch(order) as launch:
-                while (report := launch.report()).status is None or not report.output:
-                    select.select([], [], [], 0.005)
-                    if report.status not in (None, 0):
-                        raise Refused(report.output.strip())
-        if "True" in report.output:
-            raise Refused("a launched server sees ours")
+            if "True" in says(code, Path(file.name).name):
+                raise Refused("a launched server sees ours")
         return "empty for each server"
 
     return tried("a private /tmp", attempt, without="two launches may meet in /tmp", remedy="the namespaces above")
+
+
+def refusals() -> Trial:
+    """Refuse a launched process EPOLLEXCLUSIVE, and nothing else."""
+    code = """
+import os, select
+descriptor, poll = os.pipe()[0], select.epoll()
+poll.register(descriptor, select.EPOLLIN)
+poll.unregister(descriptor)
+try:
+    poll.register(descriptor, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+    print("a call was not refused", flush=True)
+except OSError:
+    print("refused", flush=True)
+"""
+
+    def attempt() -> str:
+        refusal = Refusal(call="epoll_ctl", errnos=("EINVAL",), only_exclusive=True)
+        if (said := says(code, refusal=refusal)) != "refused":
+            raise Refused(said)
+        return "refuses chosen system calls of a server"
+
+    return tried(
+        "seccomp notify",
+        attempt,
+        clauses=("epoll-6",),
+        without="system calls of a server are not refused: old kernels, ENFILE and failing forks are not played",
+        remedy=SECCOMP_HELP,
+    )
 
 
 def terminal() -> Trial:
@@ -241,6 +268,15 @@ def _run_time(server: Waiting) -> str:
     if procfs.ran(server.pid).used <= 0.0:
         raise Refused("shows no time at all")
     return "tells processor time"
+
+
+def _tunnel(server: Waiting) -> str:
+    try:
+        os.close(server.launch.tunnel(loopback=True))
+    except TunnelRefused as refusal:
+        # The remedy is told beside it.
+        raise Refused(str(refusal).partition(";")[0]) from refusal
+    return "a wire into each server's own network"
 
 
 def _duplicate(server: Waiting) -> str:

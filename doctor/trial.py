@@ -1,4 +1,4 @@
-"""What a trial gives, and the server that trials look at: a child that waits in epoll on a listening socket."""
+"""What a trial gives, and what trials launch: a child that waits in epoll on a listening socket, and short programs."""
 
 import os
 import sys
@@ -12,6 +12,7 @@ from observers import procfs
 from spec.event import Pid
 from subject.isolation import isolation_allowed
 from subject.launch import Launch, Order
+from subject.refusal import Refusal
 
 # Seconds; a Python interpreter is up in a twentieth of one.
 UP_WITHIN = 10.0
@@ -76,3 +77,23 @@ def waiting_server() -> Iterator[Waiting]:
             time.sleep(0.005)
         below = [pid for pid in procfs.descendants(launch.warden) if pid != launch.init]
         yield Waiting(launch, below[0] if launch.isolated and below else launch.init)
+
+
+def says(code: str, *words: str, refusal: Refusal | None = None) -> str:
+    """Launch a program of a few lines, and give what it says. Raises Refused, and LaunchRefused."""
+    order = Order(
+        argv=[sys.executable, "-I", "-S", "-c", code, *words],
+        cwd=Path("/"),
+        env=dict(os.environ),
+        isolate=isolation_allowed(),
+        watched=(refusal.call,) if refusal else (),
+        refusals=(refusal,) if refusal else (),
+    )
+    with Launch(order) as launch:
+        while (report := launch.report()).status is None or not report.output:
+            time.sleep(0.005)
+            if report.status not in (None, 0):
+                raise Refused(report.output.strip())
+        if refusal:
+            launch.refused(refusal.id)  # says why, where it is not known which calls were meant
+    return report.output.strip()
