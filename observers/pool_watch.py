@@ -56,6 +56,7 @@ class PoolWatch:
         self._clock = clock
         self._known: dict[Pid, Stat] = {}
         self._ended: set[Pid] = set()
+        self._reaped: set[Pid] = set()  # of these, those that are not listed any more: their pids may come again
         self._strangers: set[Pid] = set()
         self._events: list[Event] = []
         self._faults = -1
@@ -80,7 +81,7 @@ class PoolWatch:
             self.close()
             self.parent = parent
             self._parent_stat = Stat(parent)
-            self._known, self._ended, self._events, self._faults = {}, set(), [], -1
+            self._known, self._ended, self._reaped, self._events, self._faults = {}, set(), set(), [], -1
         self.sample()
         return True
 
@@ -104,8 +105,11 @@ class PoolWatch:
         # Ends are written first: a replacement in the list was spawned after the end of the one that it replaces.
         for pid in ended:
             self._ended.add(pid)
+            self._known[pid].close()
             self._events.append(Ended(now, pid))
         for pid in listed:
+            if pid in self._reaped:
+                self._forget(pid)
             if pid not in self._known:
                 stat = Stat(pid)
                 self._known[pid] = stat
@@ -113,8 +117,16 @@ class PoolWatch:
                     self._ended.add(pid)  # a zombie at first sight: it was never seen live
                 else:
                     self._events.append(Spawned(now, pid))
+        self._reaped |= self._ended.difference(listed)
         if self._parent_stat is not None:
             self.parent_ended = self._parent_stat.look().ended
+
+    def _forget(self, pid: Pid) -> None:
+        """Let a pid be another child's: the kernel gives them again, after some ten thousand others."""
+        self._known.pop(pid)
+        self._ended.discard(pid)
+        self._reaped.discard(pid)
+        self._strangers.discard(pid)
 
     def leave_out_helpers(self) -> bool:
         """Tell apart the parent's children that do not hold the listening socket: they are no part of the pool.

@@ -33,7 +33,7 @@ def run(asked: argparse.Namespace) -> int:
 
         from preforkspec.stopper import Stopper
 
-        fixed = [*_fixed(folder, run_folder), *(_WITHOUT_BACKSTOP if asked.deep else ())]
+        fixed = [*_fixed(folder, run_folder), *(_WITHOUT_BACKSTOP if asked.deep or asked.soak else ())]
         code = int(pytest.main([*fixed, *arguments], plugins=[Stopper(keeper)]))
         # What was told is not told again; but where pytest itself broke, its last hook may not have been called.
         return USAGE if code == PYTEST_USAGE else keeper.tell("broken off")
@@ -41,20 +41,20 @@ def run(asked: argparse.Namespace) -> int:
         keeper.leave()
 
 
-# Minutes of plans are one fixture of one test.
+# Minutes of plans are one fixture of one test, and so are those of a soak.
 _WITHOUT_BACKSTOP = ("--timeout", "0", "--override-ini", "faulthandler_timeout=0")
 
 
 def _fixed(folder: Path, run_folder: Path) -> list[str]:
     """Give the options of every check: our settings and plugins, nobody else's."""
     return [
-        str(folder / "conformance"),
+        *(str(folder / name) for name in ("conformance", "fault_injection")),
         *("-c", str(folder / "tox.ini"), "--rootdir", str(folder)),
         # The settings in tox.ini are those of the selftests as well; a check only has these.
         *("--override-ini", "addopts=", "-W", "ignore", "--assert=plain", "--capture=no"),
         *("-p", "xdist.plugin", "-p", "pytest_timeout", "-p", "no:terminal", "-p", "no:cacheprovider"),
         # xdist makes a base for temporary folders, and leaves it in /tmp.
-        *("--verdict", "--run-folder", str(run_folder), "--basetemp", str(run_folder / "pytest")),
+        *("--verdict", f"--run-folder={run_folder}", "--basetemp", str(run_folder / "pytest")),
     ]
 
 

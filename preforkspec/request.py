@@ -1,6 +1,7 @@
 """From what a user asked for to pytest's options: everything that may be wrong is looked at before anything runs."""
 
 import argparse
+import itertools
 import os
 import shlex
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 # A server that sleeps leaves the processors to more of its kind.
 WORKERS, SLEEPERS_WORKERS = 2, 3
 MOST_OF_A_PLAN = 1 << 20  # characters
+SOAKED = "recovery-17"  # the clause that a soak decides
 
 
 class BadRequest(Exception):
@@ -25,23 +27,29 @@ def options(asked: argparse.Namespace) -> list[str]:
     selectors = [name for word in asked.clause for name in word.split(",") if name]
     if asked.replay is not None and not asked.clause:
         selectors = list(import_module("spec.parent").JUDGED)
+    if asked.soak is not None and not asked.clause:
+        selectors = [SOAKED]
     level = asked.level or _level_of(_examine_selection(asked, selectors))
     service_time = _service_time(asked)
     if asked.workers is None:
         asked.workers = SLEEPERS_WORKERS if service_time else WORKERS
     given = _subject_options(asked)
     if asked.patience != 1.0:
-        given += ["--patience", f"{asked.patience:g}"]
-    return [*given, "--level", level, "--again", _again(given), *_judging_options(asked, selectors)]
+        given.append(("--patience", f"{asked.patience:g}"))
+    if asked.soak is not None:
+        given.append(("--soak", f"{asked.soak:g}"))
+    # `=` joins them: a word that pytest does not know yet, and that is a path, would have it load a conftest.py there.
+    decisive = (*given, ("--level", level), ("--again", _again(given)))
+    return [*(f"{name}={value}" for name, value in decisive), *_judging_options(asked, selectors)]
 
 
 def _judging_options(asked: argparse.Namespace, selectors: list[str]) -> Iterator[str]:
     for name in selectors:
-        yield from ("--clause", name)
+        yield f"--clause={name}"
     if asked.seed is not None:
         yield f"--seed={asked.seed}"
     if asked.json is not None:
-        yield from ("--json", str(_examine_target(asked.json)))
+        yield f"--json={_examine_target(asked.json)}"
     if asked.fail_fast:
         yield "--fail-fast"
     if asked.replay is not None:
@@ -106,17 +114,16 @@ def _service_time(asked: argparse.Namespace) -> float:
     return 0.0
 
 
-def _subject_options(asked: argparse.Namespace) -> list[str]:
+def _subject_options(asked: argparse.Namespace) -> list[tuple[str, str]]:
     options = []
-    # `=` joins what may begin with a dash.
     if asked.server is not None:
-        options += ["--server", asked.server] if not asked.server.startswith("-") else [f"--server={asked.server}"]
+        options.append(("--server", asked.server))
     if asked.subject is not None:
-        options += ["--subject", str(asked.subject)]
+        options.append(("--subject", str(asked.subject)))
     if asked.port is not None:
-        options += ["--port", str(asked.port)]
+        options.append(("--port", str(asked.port)))
     if asked.service_time is not None:
-        options += ["--service-time", f"{asked.service_time:g}"]
+        options.append(("--service-time", f"{asked.service_time:g}"))
     return options
 
 
@@ -150,14 +157,16 @@ def _interpreter() -> str:
     return f"{shlex.quote(os.path.normpath(sys.executable))} -P"
 
 
-def _again(given: list[str]) -> str:
+def _again(given: list[tuple[str, str]]) -> str:
     """Give the command that shows a verdict again, to paste into a shell in the same folder."""
     program = sys.argv[0]
     if Path(program).name == "__main__.py":
         words = [Path(sys.executable).name if _is_on_path(sys.executable) else sys.executable, "-m", "preforkspec"]
     else:
         words = ["preforkspec" if _is_on_path(program) else program]
-    return shlex.join([*words, "check", *given])
+    # What begins with a dash would be taken for an option of its own.
+    options = [[f"{name}={value}"] if value.startswith("-") else [name, value] for name, value in given]
+    return shlex.join([*words, "check", *itertools.chain(*options)])
 
 
 def _is_on_path(program: str) -> bool:

@@ -20,6 +20,16 @@ def test_what_lies_in_the_current_folder_does_not_stand_in_for_the_suite(tmp_pat
     assert done.status == 0, done.out + done.err
 
 
+def test_a_conftest_beside_the_profile_is_the_submissions_own(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("raise SystemExit('it was imported')", encoding="ascii")
+    (tmp_path / "server.toml").write_text('command = "false {port}"\n', encoding="ascii")
+    (tmp_path / "verdict.json").touch()
+    wanted = ["--subject", "server.toml", "--json", "verdict.json", "--clause", "lifecycle-1"]
+    done = preforkspec("check", *wanted, cwd=tmp_path)
+    assert done.status == 1, done.out + done.err
+    assert "imported" not in done.out + done.err
+
+
 def test_settings_for_the_users_own_tests_do_not_reach_a_check(tmp_path: Path) -> None:
     settings = {
         "PYTEST_ADDOPTS": "--no-such-option",

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,27 @@ def test_two_hundred_children_are_all_seen_in_the_order_of_their_birth(watched: 
     for _ in range(20):
         watched.watch.sample()
     assert len(watched.watch.timeline().events) == 200
+
+
+@serving("pool(0)")
+def test_a_pid_that_is_given_again_is_another_child(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel does so after some ten thousand births, as in a soak of hours; here the pid is played."""
+    watched.parent()
+    watch = watched.watch
+    watch.find(watched.port)
+    played = Pid(os.getpid())
+    ended: set[Pid] = set()
+    listed: list[Pid] = []
+
+    class Played(procfs.Stat):
+        def look(self) -> procfs.Look:
+            return replace(super().look(), ended=True) if self.pid in ended else super().look()
+
+    monkeypatch.setattr("observers.pool_watch.Stat", Played)
+    monkeypatch.setattr("observers.pool_watch.procfs.children", lambda _: list(listed))
+    for lives, is_listed in ((True, True), (False, True), (False, False), (True, True)):
+        ended = set() if lives else {played}
+        listed = [played] if is_listed else []
+        watch.sample()
+    assert [type(event) for event in watch.timeline()] == [Spawned, Ended, Spawned]
+    assert watch.live == [played]
