@@ -31,7 +31,7 @@ from subject.build import BuildFailed, build
 from subject.isolation import isolation_allowed
 
 ROOT = Path(__file__).resolve().parent
-CONFORMANCE = ROOT / "conformance"
+FOLDERS = (ROOT / "conformance", ROOT / "fault_injection")  # where tests decide clauses
 PROFILE = pytest.StashKey[profiles.Profile]()
 FOLDER = pytest.StashKey[Path]()
 SEEN = pytest.StashKey[str]()
@@ -57,6 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--plans", metavar="N", type=int, help="plans of messages to perform on the parent")
     group.addoption("--plan-length", metavar="N", type=int, help="the steps of each plan")
     group.addoption("--deep", action="store_true", help="perform many long plans: minutes in place of seconds")
+    group.addoption("--soak", metavar="SECONDS", type=float, help="random faults and load, for so long, and no more")
     group.addoption("--replay", metavar="PLAN", help="perform this plan, and no other")
     group.addoption("--again", metavar="CMD", default="preforkspec check", help="the command to see a verdict again")
     group.addoption("--run-folder", metavar="DIR", type=Path, help="the folder of the run; its owner removes it")
@@ -156,20 +157,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Bind tests to clauses: each test of conformance/ to a known one, each clause to a test; then select."""
-    ours = [item for item in items if item.path.is_relative_to(CONFORMANCE)]
+    """Bind tests to clauses: each test of these folders to a known one, each clause to a test; then select."""
+    ours = [item for item in items if any(item.path.is_relative_to(folder) for folder in FOLDERS)]
     if not ours:
         return
     for item in ours:
         if not _clauses(item) or any(clause not in CLAUSES for clause in _clauses(item)):
             raise pytest.UsageError(f"{item.nodeid}: expected a mark with the id of a clause, found {_clauses(item)}")
     decided = {clause for item in ours for clause in _clauses(item)}
-    if {item.path for item in ours} == set(CONFORMANCE.glob("test_*.py")) and decided != set(CLAUSES):
+    everything = {path for folder in FOLDERS for path in folder.glob("test_*.py")}
+    if {item.path for item in ours} == everything and decided != set(CLAUSES):
         raise pytest.UsageError(f"clauses without a test: {', '.join(sorted(set(CLAUSES) - decided))}")
     chosen = {clause.id for clause in _chosen(config)}
     kept = [item for item in items if item not in ours or chosen.intersection(_clauses(item))]
     if config.stash[plans.REPLAYED] is not None:
         kept = [item for item in kept if "planned" in getattr(item, "fixturenames", ())]
+    if config.option.soak is not None:
+        kept = [item for item in kept if "soak_seconds" in getattr(item, "fixturenames", ())]
     kept.sort(key=lambda item: place_of(item.nodeid))
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept

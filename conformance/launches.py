@@ -17,7 +17,7 @@ from conformance.pace import Pace
 from conformance.parameter_sets import PLAN_A, POOL_A, RECYCLE_A, VOICE_A
 from conformance.regulation import Stopped, settle, settle_start
 from conformance.run_notes import RunNotes
-from conformance.stage import CannotStart, Stage, SubjectEnded, last_lines
+from conformance.stage import UNWATCHED, Calls, CannotStart, More, Stage, SubjectEnded, last_lines
 from spec.event import Phase
 from spec.lifecycle import LIFECYCLE_1
 from spec.parameters import Parameters, draw_for_plans, draw_for_pool, draw_for_recycle
@@ -101,9 +101,9 @@ class Launches:
         return RunNotes(self.folder)
 
     @contextmanager
-    def launched(self, parameters: Parameters) -> Iterator[Stage]:
+    def launched(self, parameters: Parameters, *, calls: Calls = UNWATCHED) -> Iterator[Stage]:
         """Launch the subject for one test, listening but not yet settled; ended afterwards."""
-        stage = self._start(parameters)
+        stage = self._start(parameters, calls)
         try:
             yield stage
         finally:
@@ -182,9 +182,9 @@ class Launches:
             self._end(self._shared)
             self._shared = None
 
-    def _start(self, parameters: Parameters) -> Stage:
+    def _start(self, parameters: Parameters, calls: Calls = UNWATCHED) -> Stage:
         self._insist_on_subject()
-        stage = self._launch(parameters, self.port())
+        stage = self._launch(parameters, self.port(), calls=calls)
         try:
             stage.start(elsewhere_after=0.1 if self._listens_elsewhere else None)
             self._listens_elsewhere = stage.wrong_port is not None
@@ -195,12 +195,13 @@ class Launches:
             stage.close()
             raise
 
-    def _launch(self, parameters: Parameters, port: int, *, occupied_port: int | None = None) -> Stage:
+    def _launch(
+        self, parameters: Parameters, port: int, *, occupied_port: int | None = None, calls: Calls = UNWATCHED
+    ) -> Stage:
         lock = self._only_one_on_port()
+        more: More = {"isolate": self.isolate, "occupied_port": occupied_port, "calls": calls}
         try:
-            self._current = Stage(
-                self.profile, parameters, port, pace=self.pace, isolate=self.isolate, occupied_port=occupied_port
-            )
+            self._current = Stage(self.profile, parameters, port, pace=self.pace, **more)
         except LaunchRefused as error:
             lock.close()
             raise Inconclusive(f"this machine refused the launch: {error}") from error

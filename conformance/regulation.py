@@ -83,12 +83,15 @@ class Approach:
         return reached > before
 
 
-def settle(stage: Stage, phase: Phase, *, meanwhile: Callable[[], None] | None = None) -> None:
+def settle(
+    stage: Stage, phase: Phase, *, meanwhile: Callable[[], None] | None = None, within: float | None = None
+) -> None:
     """Wait until all held connections that can be are accepted, and the pool is within its bounds.
 
-    Each step towards the bounds renews the patience. Raises Stopped when steps no longer come, or lead nowhere.
+    Each step towards the bounds renews the patience, which is that for one step of the subject's if `within` does not
+    say how many seconds. Raises Stopped when steps no longer come, or lead nowhere.
     """
-    patience = Patience(stage.pace.step)
+    patience = Patience(stage.pace.step if within is None else within)
     approach = Approach()
     began = stage.clock()
     while True:
@@ -158,7 +161,7 @@ def rest(stage: Stage, phase: Phase) -> QuietRound:
         restless.resume()  # what the steps towards the bounds took is no unrest
         before = stage.watch.live
         quiet_since = stage.clock()
-        used = _ran(stage)
+        used = ran(stage)
         # A zombie from before may be reaped at any time, and would pass for a child that lived between two samples.
         reaping_tells = not stage.watch.zombies()
         stage.watch.watch_reaping()
@@ -173,20 +176,17 @@ def rest(stage: Stage, phase: Phase) -> QuietRound:
             if reaping_tells and stage.watch.has_reaped():
                 continue
             stage.watch.write(Rested(stage.clock(), phase))
-            after = _ran(stage)
+            after = ran(stage)
             return QuietRound(
                 stage.clock() - quiet_since,
-                {
-                    pid: Ran(now.used - used[pid].used, now.in_line - used[pid].in_line, now.woken - used[pid].woken)
-                    for pid, now in after.items()
-                    if pid in used
-                },
+                {pid: now.since(used[pid]) for pid, now in after.items() if pid in used},
             )
     stage.watch.write(Restless(stage.clock(), phase, stage.clock() - began))
     raise Stopped
 
 
-def _ran(stage: Stage) -> dict[Pid, Ran]:
+def ran(stage: Stage) -> dict[Pid, Ran]:
+    """Give what the parent and each live child have run so far."""
     return {pid: procfs.ran(pid) for pid in [stage.watch.parent, *stage.watch.live]}
 
 

@@ -7,7 +7,8 @@ the fact that is waited for. There is no thread, so nothing is sampled late beca
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Self
+from dataclasses import dataclass
+from typing import Self, TypedDict, Unpack
 
 from conformance.clients import Clients
 from conformance.pace import MOST_BETWEEN_LOOKS, Pace
@@ -19,6 +20,7 @@ from spec.event import Pid
 from spec.parameters import Parameters
 from subject.launch import Launch, Order, Report
 from subject.profile import Profile
+from subject.refusal import Refusal
 
 SAMPLE_EVERY = 0.002
 
@@ -31,6 +33,25 @@ class SubjectEnded(Exception):
     """The pool's parent ended while the suite waited for something; the text is what was seen."""
 
 
+@dataclass(frozen=True)
+class Calls:
+    """The system calls of a subject that may be refused while it runs, and what is refused from the very start."""
+
+    watched: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+UNWATCHED = Calls()
+
+
+class More(TypedDict, total=False):
+    """What else a launch may be given. `occupied_port` is listened on by another process."""
+
+    isolate: bool
+    occupied_port: int | None
+    calls: Calls
+
+
 class Stage(Clients):
     """A subject in its own network, its pool under watch, and the clients that hold its children busy."""
 
@@ -41,10 +62,10 @@ class Stage(Clients):
         port: int,
         *,
         pace: Pace,
-        isolate: bool = True,
-        occupied_port: int | None = None,
+        **more: Unpack[More],
     ) -> None:
         """Launch the subject; raises LaunchRefused."""
+        self.calls = more.get("calls", UNWATCHED)
         self.profile = profile
         self.parameters = parameters
         self.pace = pace
@@ -55,8 +76,10 @@ class Stage(Clients):
                 argv=self.given,
                 cwd=profile.cwd,
                 env=profile.environment(),
-                isolate=isolate,
-                occupied_port=occupied_port,
+                isolate=more.get("isolate", True),
+                occupied_port=more.get("occupied_port"),
+                watched=self.calls.watched,
+                refusals=self.calls.refusals,
             )
         )
         diag = SockDiag(launch.socket(socket.AF_NETLINK, socket.SOCK_RAW, sock_diag.NETLINK_SOCK_DIAG))

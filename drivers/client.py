@@ -159,9 +159,14 @@ class Client:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._socket.close()
 
+    @property
+    def waited(self) -> float:
+        """The seconds from the first handshake to the end, or to now."""
+        return (self.ended or time.monotonic()) - self.began
+
     def why_lost(self) -> str:
         """Say how a connection that was not served stands."""
-        waited = (self.ended or time.monotonic()) - self.began
+        waited = self.waited
         if not self.connected and self.open:
             return f"the handshake was not completed in {waited:.1f} s"
         if self.open and self.received:

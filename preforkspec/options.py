@@ -8,6 +8,7 @@ from typing import NoReturn
 USAGE = 2
 MOST_WORKERS = 64
 MOST_PLANS = 10_000
+LONGEST_SOAK = 86_400  # seconds
 EPILOG = """\
 exit status of check: 0 all clauses that decide pass; 1 one fails; 2 wrong usage; 3 none fails, but some could not be
 decided, or the suite broke
@@ -66,6 +67,9 @@ def _check(check: argparse.ArgumentParser) -> None:
     judging.add_argument("--plans", metavar="N", type=_count, help="plans of messages to perform; default: 30")
     judging.add_argument("--plan-length", metavar="N", type=_count, help="the steps of each plan; default: 20")
     judging.add_argument("--deep", action="store_true", help="many long plans: minutes in place of seconds")
+    judging.add_argument(
+        "--soak", metavar="SECONDS", type=_long, help="random faults and load together, by the seed, and nothing else"
+    )
     judging.add_argument("--replay", metavar="FILE", type=Path, help="perform the plan in this file, and no other")
     judging.add_argument(
         "-n", metavar="WORKERS", dest="workers", type=_workers, help="default: 2, or 3 for a server that sleeps"
@@ -101,6 +105,13 @@ def _seconds(text: str) -> float:
     seconds = _number(text)
     if not 0 <= seconds <= 60:
         raise argparse.ArgumentTypeError(f"expected seconds from 0 to 60, not {text}")
+    return seconds
+
+
+def _long(text: str) -> float:
+    seconds = _number(text)
+    if not 1 <= seconds <= LONGEST_SOAK:
+        raise argparse.ArgumentTypeError(f"expected seconds from 1 to {LONGEST_SOAK}, not {text}")
     return seconds
 
 

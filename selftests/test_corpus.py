@@ -52,5 +52,5 @@ def test_a_clause_catches_its_mutant(server: Server, tmp_path: Path) -> None:
     "server", [server for server in corpus.variants() if server.name in QUICK_VARIANTS], ids=lambda server: server.name
 )
 def test_no_alarm_is_raised_on_a_variant(server: Server, tmp_path: Path) -> None:
-    checked = matrix.check(server, tmp_path, workers=2)
+    checked = matrix.check(server, tmp_path)
     assert checked.outcome == "sound", matrix.told(checked)

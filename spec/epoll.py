@@ -1,6 +1,6 @@
 """How parent and children wait: in epoll, on which descriptors, with which flags.
 
-Owns the clauses `epoll-1` … `epoll-5` and their judges. The facts come from the kernel's own listing of an epoll
+Owns the clauses `epoll-1` … `epoll-6` and their judges. The facts come from the kernel's own listing of an epoll
 descriptor (`/proc/PID/fdinfo`): the inode of each watched file and the events asked for.
 """
 
@@ -57,6 +57,15 @@ EPOLL_5 = Clause(
     needs=ids("lifecycle-1"),
     ability="epoll",
 )
+EPOLL_6 = Clause(
+    id=ClauseId("epoll-6"),
+    level=Level.SHOULD,
+    text="On a kernel that does not know EPOLLEXCLUSIVE (before Linux 4.5) the server serves all the same.",
+    source="3 Implementation, Thundering Herd Problem (the flag is only available since Linux 4.5)",
+    observed="From the start, each epoll_ctl that asks for the flag is answered EINVAL.",
+    needs=ids("lifecycle-1", "epoll-3"),
+    ability="epoll",
+)
 
 SECTION = Section(
     name="epoll",
@@ -65,7 +74,7 @@ SECTION = Section(
         "Each child watches two descriptors, the parent one for each child. A listening socket that many children "
         "watch would wake all of them for one connection (the thundering herd), but for EPOLLEXCLUSIVE."
     ),
-    clauses=(EPOLL_1, EPOLL_2, EPOLL_3, EPOLL_4, EPOLL_5),
+    clauses=(EPOLL_1, EPOLL_2, EPOLL_3, EPOLL_4, EPOLL_5, EPOLL_6),
 )
 
 # <sys/epoll.h>
@@ -96,6 +105,10 @@ class Ran:
     used: float
     in_line: float
     woken: int = 0
+
+    def since(self, before: "Ran") -> "Ran":
+        """Give what was added since an earlier look."""
+        return Ran(self.used - before.used, self.in_line - before.in_line, self.woken - before.woken)
 
 
 @dataclass(frozen=True, slots=True)

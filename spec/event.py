@@ -25,6 +25,7 @@ class Phase(Enum):
     EBB = "load going down"
     END = "at rest after the load"
     TURNOVER = "children being recycled"
+    AFTERMATH = "after the fault"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,3 +71,14 @@ def draw_for_plans(random: Random) -> Parameters:
         max_connections=random.randint(4, 8),
         max_children=2 * max_spare + random.randint(2, 6),
     )
+
+
+def draw_for_recovery(random: Random, *, max_children: int = 20) -> Parameters:
+    """Draw a set to judge recovery with: narrow bounds, which a count that is wrong by one leaves; no recycling."""
+    min_spare = random.randint(2, 3)
+    return Parameters(
+        min_spare=min_spare,
+        max_spare=min_spare + 1,
+        max_connections=random.randint(3_000, 9_000),
+        max_children=max_children,
+    )

@@ -186,7 +186,7 @@ _AT_REST = (Phase.START, Phase.END)
 def judge(timeline: Timeline, parameters: Parameters) -> list[Violation]:
     """Judge all clauses of the section on one timeline; the first violation of each clause is given."""
     found: dict[ClauseId, Violation] = {}
-    for judged in (_bounds, _rest, _busy_children, _limit, _overshoot, _clients):
+    for judged in (_bounds, _rest, _busy_children, judge_limit, _overshoot, _clients):
         for violation in judged(timeline, parameters):
             found.setdefault(violation.clause.id, violation)
     return list(found.values())
@@ -256,11 +256,11 @@ def _busy_children(timeline: Timeline, _: Parameters) -> Iterator[Violation]:
             yield Violation(POOL_5, seen)
 
 
-def _limit(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
-    if parameters.max_children is None:
-        return
+def judge_limit(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
+    """Judge pool-6, which holds whatever happens."""
+    limit = parameters.max_children
     for event, _, state in timeline.states():
-        if isinstance(event, Spawned) and len(state.live) > parameters.max_children:
+        if limit is not None and isinstance(event, Spawned) and len(state.live) > limit:
             yield Violation(POOL_6, f"{described(state)} at {event.at:.3f} s ({parameters})")
 
 

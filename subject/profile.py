@@ -7,6 +7,7 @@ told with the file, the key and what was expected; nothing is guessed.
 import os
 import re
 import shlex
+import signal
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from spec.parameters import Parameters
 PLACEHOLDERS = ("port", "min_spare", "max_spare", "max_connections", "max_children")
 # What a profile may leave out of its claims; accepting, sizing its pool and a life from start to end are what makes a
 # pre-forking server, and are always judged.
-ABILITIES = ("channel", "epoll", "recycle", "http")
+ABILITIES = ("channel", "epoll", "recycle", "http", "recovery")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 # A classical server regulates once a second.
@@ -54,6 +55,7 @@ class Profile(BaseModel):
     service_time: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
     abilities: tuple[str, ...] = ABILITIES
     settle: Settle = Settle()
+    harmless_signals: tuple[str, ...] = ()  # that mean nothing to it, and may rain on parent and children
 
     @field_validator("command")
     @classmethod
@@ -101,6 +103,14 @@ class Profile(BaseModel):
             if ability not in ABILITIES:
                 raise ValueError(f"names an unknown ability {ability!r}; expected some of {', '.join(ABILITIES)}")
         return abilities
+
+    @field_validator("harmless_signals")
+    @classmethod
+    def _known_signals(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in signal.Signals.__members__ or name in ("SIGKILL", "SIGSTOP"):
+                raise ValueError(f"names {name!r}; expected signals that a process can take, as in SIGUSR1")
+        return names
 
     @model_validator(mode="after")
     def _has_port(self) -> Self:

@@ -59,6 +59,9 @@ static ssize_t speak(int channel, const char *words, size_t length)
 #ifdef MUTANT_PIPES
     return write(outwards(channel), words, length);
 #endif
+#ifdef MUTANT_BLOCKS_ON_FULL_CHANNEL
+    return send(channel, words, length, MSG_NOSIGNAL);
+#endif
     return send(channel, words, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

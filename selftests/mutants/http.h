@@ -1,7 +1,14 @@
 /* One connection: read a request's head, send one dummy response, close without a reset.
- * It knows nothing of the pool. A silent client is waited for, for as long as it is there. */
+ * It knows nothing of the pool, but that there may be something left to say. A silent client is waited for, for as long
+ * as it is there. */
 
 enum { HEAD_MAX = 8192 };
+
+#if defined MUTANT_NO_F_AFTER_RESET || defined MUTANT_SLOTS_LEAK_ON_RESET
+#define RESETS_MATTER
+static bool was_reset; /* the last client */
+#endif
+
 enum outcome { COMPLETE, TOO_LARGE, GONE };
 
 struct request {
@@ -14,14 +21,7 @@ struct request {
 static void wait_and_accept_ahead(int client); /* child.h */
 #endif
 
-#ifdef MUTANT_F_BEFORE_REPLY
-static void say(void); /* child.h */
-#endif
-
 #ifdef MUTANT_K_DROPS_BUSY
-static int channel;
-static bool told_to_end(void);
-
 /* Looks at the channel while it waits for the request, too, and obeys at once. */
 static void wait_or_end(int client)
 {
@@ -63,9 +63,23 @@ static enum outcome read_head(int client, struct request *request)
 #ifdef MUTANT_K_DROPS_BUSY
         wait_or_end(client);
 #endif
+        send_while_silent(client);
         ssize_t n = recv(client, request->bytes + request->length, HEAD_MAX - request->length, 0);
+#ifndef MUTANT_DROPS_CLIENT_ON_SIGNAL
         if (n < 0 && errno == EINTR)
             continue;
+#endif
+#ifdef MUTANT_READS_IN_TURN
+        if (request->length == 0 && n > 0)
+            set_lock(F_WRLCK); /* about the parser, which has but one buffer, until the head is whole */
+#endif
+#ifdef MUTANT_EXITS_ON_RESET
+        if (n < 0)
+            _exit(1); /* "perror("recv"); exit(1);" */
+#endif
+#ifdef RESETS_MATTER
+        was_reset = n < 0;
+#endif
 #ifdef MUTANT_UNFINISHED_HANGS
         while (n == 0 && request->length > 0) /* "read until a newline", with no thought of the end */
             pause();
@@ -95,6 +109,13 @@ static bool well_formed(const char *head)
 
 static void send_all(int client, const char *text)
 {
+#ifdef MUTANT_SIGPIPE_KILLS
+    /* Head and body by write(), which raises SIGPIPE where the client has gone; and nobody ignores that. */
+    const char *body = strstr(text, "\r\n\r\n") + 4;
+    if (write(client, text, (size_t)(body - text)) < 0 || write(client, body, strlen(body)) < 0)
+        return;
+    return;
+#endif
     size_t left = strlen(text);
     while (left > 0) {
         ssize_t n = send(client, text, left, MSG_NOSIGNAL);
@@ -149,9 +170,22 @@ static void close_politely(int client)
     struct timeval patience = {.tv_usec = 200000};
     char rest[16384];
     shutdown(client, SHUT_WR);
+#ifdef MUTANT_LINGERS_UNDER_LOCK
+    set_lock(F_WRLCK); /* about the log, which gets its line when the client has closed */
+#endif
+#if !defined MUTANT_WAITS_FOR_FIN && !defined MUTANT_LINGERS_UNDER_LOCK
     setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    for (int reads = 0; reads < 64 && recv(client, rest, sizeof rest, 0) > 0; reads++) {
-    }
+#endif
+    ssize_t n = 1;
+    for (int reads = 0; reads < 64 && (n > 0 || (n < 0 && errno == EINTR)); reads++)
+        n = recv(client, rest, sizeof rest, 0);
+#ifdef MUTANT_LINGERS_UNDER_LOCK
+    set_lock(F_UNLCK);
+#endif
+#ifdef MUTANT_BLOCKING_LINGER
+    struct linger until_it_is_there = {.l_onoff = 1, .l_linger = 30};
+    setsockopt(client, SOL_SOCKET, SO_LINGER, &until_it_is_there, sizeof until_it_is_there);
+#endif
     close(client);
 }
 
@@ -167,6 +201,14 @@ static bool serve(int client)
     return true;
 #endif
     enum outcome outcome = read_head(client, &request);
+#ifdef MUTANT_READS_IN_TURN
+    set_lock(F_UNLCK);
+#endif
+#ifdef MUTANT_EXITS_ON_HALF_CLOSE
+    struct pollfd state = {.fd = client, .events = POLLRDHUP};
+    if (outcome == COMPLETE && poll(&state, 1, 0) > 0)
+        _exit(1); /* "client has gone", and a way out through the error path */
+#endif
 #ifdef MUTANT_MALFORMED_KILLS
     if (outcome == COMPLETE && !well_formed(request.bytes))
         raise(SIGSEGV); /* strtok() gave NULL */

@@ -54,3 +54,17 @@ static int open_listener(void)
         refuse_port();
     return fd;
 }
+
+/* Parent, before the first fork. Asks for what only the children will need, and not all kernels have. */
+static void insist_on_exclusive(void)
+{
+#ifdef MUTANT_PARENT_ENDS_WITHOUT_EXCLUSIVE
+    int probe = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    if (epoll_ctl(probe, EPOLL_CTL_ADD, listener, &event) < 0) {
+        perror("prefork: epoll_ctl");
+        exit(1);
+    }
+    close(probe);
+#endif
+}

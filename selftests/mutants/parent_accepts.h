@@ -1,6 +1,6 @@
 /* What the parent has to do with connections. The sound one: nothing at all. */
 
-enum { PARENT_LISTENS = MOST_CHILDREN }; /* epoll's data, beyond the slots of the pool */
+enum { PARENT_LISTENS = MOST_CHILDREN, PARENTS_BELL }; /* epoll's data, beyond the slots of the pool */
 
 #if defined MUTANT_PARENT_SERVES_ALWAYS || defined MUTANT_PARENT_SERVES_WHEN_FULL || \
     defined MUTANT_PARENT_DROPS_WHEN_FULL || defined MUTANT_DISPATCHER || defined MUTANT_DISPATCHER_LISTENER_HELD

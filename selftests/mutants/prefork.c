@@ -4,9 +4,12 @@
  *
  * settings.h   the command line
  * channel.h    what joins a child to the parent
+ * words.h      what a child says to its parent, and is told
  * http.h       one connection (persistent.h: what may follow its first response)
- * child.h      one child (concurrent.h: how it goes about a connection)
- * parent.h     the pool: table, messages, reaping (regulate.h: how many; parent_accepts.h: what a parent may not do)
+ * child.h      one child (watches.h: what it waits for; concurrent.h: how it goes about a connection; shared.h: what
+ *              children may have in common)
+ * parent.h     the pool: its table and its loop (spawn.h, hear.h, ended.h: what becomes of a child; wait.h: how the
+ *              parent waits; regulate.h, unrest.h: how many; parent_accepts.h: what a parent may not do)
  *
  * One translation unit, so that a mutant is one flag. What each mutant breaks, and who does so in real life, is
  * told in mutants.toml; a mutant's lines stand where the sound server's would.
@@ -44,9 +47,6 @@ static int common_epoll;
 #ifdef MUTANT_NUDGES_ALL
 static int nudge;
 #endif
-#ifdef MUTANT_SERIALISED
-static int lock_file;
-#endif
 #ifdef MUTANT_TWO_LISTENERS
 static int listeners[2];
 #endif
@@ -65,6 +65,10 @@ static bool any_recycled;
 #include "turns.h"
 #endif
 
+#include "shared.h"
+
+#include "words.h"
+
 #include "http.h"
 
 #include "listener.h"
@@ -77,15 +81,14 @@ int main(int argc, char **argv)
 {
     read_settings(argc, argv);
     listener = open_listener();
+    insist_on_exclusive();
+    prepare_shared();
 #ifdef MUTANT_COMMON_EPOLL
     common_epoll = epoll_create1(EPOLL_CLOEXEC);
     watch(common_epoll, listener, EPOLLIN | EPOLLEXCLUSIVE, LISTENER_KEY);
 #endif
 #ifdef MUTANT_NUDGES_ALL
     nudge = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-#endif
-#ifdef MUTANT_SERIALISED
-    lock_file = memfd_create("lock", MFD_CLOEXEC);
 #endif
 #ifdef MUTANT_TWO_LISTENERS
     listeners[0] = listener;

@@ -53,6 +53,40 @@ static void shed(void)
 #endif
 }
 
+/* How many wait for a connection, by the books. */
+static int idle_children(int live)
+{
+    (void)live;
+#ifdef MUTANT_BUSY_COUNTER
+    return live - count(LEAVING) - busy;
+#endif
+#ifdef MUTANT_END_OF_CHANNEL_IS_F
+    return count(IDLE) + ended_for_idle;
+#endif
+#ifdef MUTANT_DEATH_COUNTED_TWICE
+    return count(IDLE) - killed; /* once as its channel ended, and once as it was waited for */
+#endif
+    return count(IDLE);
+}
+
+static bool refused_for_good; /* mutants only */
+
+/* Descriptors or forks are refused, for now. Returns the milliseconds until the next try. */
+static int when_refused(void)
+{
+#ifdef MUTANT_SPINS_WHEN_REFUSED
+    return 0;
+#endif
+#ifdef MUTANT_RETRIES_WITH_NEXT_NEWS
+    return -1;
+#endif
+#ifdef MUTANT_NEVER_FORKS_AGAIN
+    refused_for_good = true; /* "fork failed: running with what there is" */
+    return -1;
+#endif
+    return 100;
+}
+
 /* How many more are wanted. */
 static int shortage(int idle, int live)
 {
@@ -98,6 +132,21 @@ static int shortage(int idle, int live)
         any_recycled = false;
     if (any_recycled)
         wanted = owed = 0;
+#endif
+#ifdef MUTANT_RESPAWNS_AFTER_SUCCESS_ONLY
+    wanted -= killed; /* systemd's Restart=on-success */
+#endif
+#ifdef MUTANT_GIVES_UP_RESPAWNING
+    if (killed >= 10)
+        wanted = 0; /* inetd's "server failing (looping), service terminated" */
+#endif
+#ifdef MUTANT_NEVER_FORKS_AGAIN
+    if (refused_for_good)
+        wanted = 0;
+#endif
+#ifdef MUTANT_REPLACES_WITH_NEXT_MESSAGE
+    if (bereaved)
+        wanted = 0; /* who is short is only asked when a C or F comes */
 #endif
     return wanted;
 }
@@ -166,7 +215,7 @@ static int surplus(int idle, int live)
 static int regulate(void)
 {
     static int step = 1;
-    int idle = count(IDLE), live = MOST_CHILDREN - count(EMPTY);
+    int live = MOST_CHILDREN - count(EMPTY), idle = idle_children(live);
 #if defined MUTANT_STARTS_BELOW_MIN || defined MUTANT_STARTS_ABOVE_MAX
     if (!heard_any)
         return -1;
@@ -183,7 +232,7 @@ static int regulate(void)
         step = at_most(2 * step, 32);
         while (newborns-- > 0)
             if (!spawn())
-                return 100; /* forks are refused, for now */
+                return when_refused();
         owed = 0;
 #ifdef MUTANT_STORM
         return 5;

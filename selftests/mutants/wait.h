@@ -39,10 +39,27 @@ static void wait_for_messages(int due, const sigset_t *mask)
     due = due < 0 || due > 50 ? 50 : due;
     hear_all();
 #endif
+#ifdef MUTANT_RESTARTS_AFTER_GAP
+    due = due < 0 || due > 100 ? 100 : due; /* a heart that beats */
+    long before = now();
+#endif
     int n = epoll_pwait(epoll, ready, 64, due, mask);
+#ifdef MUTANT_PARENT_ENDS_ON_EINTR
+    if (n < 0 && !child_ended && !asked_to_end) { /* it knows its own signals; any other EINTR is an error */
+        perror("epoll_wait");
+        exit(1);
+    }
+#endif
+#ifdef MUTANT_RESTARTS_AFTER_GAP
+    for (int i = 0; now() - before > 400 && i < MOST_CHILDREN; i++)
+        if (pool[i].state != EMPTY && pool[i].pid > 0) /* nothing was heard of it for so long */
+            kill(pool[i].pid, SIGKILL);
+#endif
     for (int i = 0; i < n; i++) {
         if (ready[i].data.u32 == PARENT_LISTENS)
             parent_takes_one();
+        else if (ready[i].data.u32 == PARENTS_BELL)
+            asked_to_end = 1;
         else
             hear(&pool[ready[i].data.u32]);
     }

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,11 +58,12 @@ void speak(int fd, char w)
     pay(fd);
 }
 
-void handle(int c)
+void handle(int c, int fd)
 {
     char b[3000], *p = b, *bad = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     char *ok = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<p>Hello!</p>\r\n";
     struct timeval tv = {0, 100000};
+    struct pollfd pf = {.fd = c, .events = POLLIN};
     ssize_t n = 0;
     int i;
     for (;;) {
@@ -69,6 +71,8 @@ void handle(int c)
             break;
         if (p == b + sizeof b)
             break;
+        while (owing && poll(&pf, 1, 100) <= 0)
+            pay(fd);                /* a silent one must not keep us from it */
         n = recv(c, p, b + sizeof b - p, 0);
         if (n <= 0)
             break;
@@ -109,10 +113,10 @@ void kid(int fd)
         c = accept(ls, NULL, NULL); /* bye or not: the connection may have woken nobody but us */
         if (c >= 0) {
             speak(fd, 'C');
-            handle(c);
+            handle(c, fd);
             speak(fd, 'F');
             req++;
-        } else if (errno == EMFILE || errno == ENFILE)
+        } else if (errno != EAGAIN)
             usleep(100000);
     }
     _exit(0);
@@ -163,6 +167,7 @@ void hangup(int i)
 {
     if (kidfd[i] >= 0) {
         fdkid[kidfd[i]] = -1;
+        epoll_ctl(ep, EPOLL_CTL_DEL, kidfd[i], NULL);   /* a newborn may hold it open */
         close(kidfd[i]);
         kidfd[i] = -1;
     }

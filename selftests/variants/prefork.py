@@ -16,17 +16,19 @@ BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: clo
 LONGEST_HEAD = 16384
 
 
-def serve(client: socket.socket) -> None:
+def serve(client: socket.socket, words: "Words") -> None:
     """Answer one request on a blocking connection, and close it without a reset."""
     head = b""
     with client, contextlib.suppress(OSError):
         while b"\r\n\r\n" not in head and b"\n\n" not in head and len(head) < LONGEST_HEAD:
+            while words.sent < words.said and not select.select([client], [], [], 0.1)[0]:
+                words.flush()
             received = client.recv(4096)
             if not received:
                 return
             head += received
-        words = head.split(b"\n")[0].split()
-        sound = len(words) == 3 and words[2].startswith(b"HTTP/1.") and len(head) < LONGEST_HEAD
+        line = head.split(b"\n")[0].split()
+        sound = len(line) == 3 and line[2].startswith(b"HTTP/1.") and len(head) < LONGEST_HEAD
         client.sendall(RESPONSE if sound else BAD_REQUEST)
         client.shutdown(socket.SHUT_WR)
         client.settimeout(0.1)
@@ -88,7 +90,7 @@ def live_as_child(listener: socket.socket, channel: socket.socket, connections: 
             continue
         client.setblocking(True)
         words.say()
-        serve(client)
+        serve(client, words)
         words.say()
         connections -= 1
 
@@ -108,6 +110,7 @@ class Parent:
         self.listener.setblocking(False)
         self.events = select.epoll()
         self.children: dict[int, Child] = {}  # by the channel's descriptor; a dict keeps the order of birth
+        self.leaving: set[int] = set()  # pids whose channel has ended, and who are to be waited for
         self.bell, ringer = socket.socketpair()
         self.bell.setblocking(False)
         ringer.setblocking(False)
@@ -117,12 +120,22 @@ class Parent:
             signal.signal(number, lambda *_: None)
         self.events.register(self.bell, select.EPOLLIN)
 
-    def spawn(self) -> None:
-        ours, theirs = socket.socketpair()
+    def spawn(self) -> bool:
+        """Add a child; False where the system gives no descriptors or processes, for now."""
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError:
+            return False
         ours.setblocking(False)
         held = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
         signal.pthread_sigmask(signal.SIG_BLOCK, held)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+            ours.close()
+            theirs.close()
+            return False
         if pid == 0:
             status = 1
             try:
@@ -142,6 +155,7 @@ class Parent:
         theirs.close()
         self.children[ours.fileno()] = Child(pid, ours)
         self.events.register(ours, select.EPOLLIN)
+        return True
 
     def hear(self, child: Child) -> None:
         try:
@@ -160,22 +174,29 @@ class Parent:
             self.events.unregister(child.channel)
             del self.children[child.channel.fileno()]
             child.channel.close()
-            os.waitpid(child.pid, 0)  # its descriptors are closed: it is as good as gone
+            self.leaving.add(child.pid)
 
-    def regulate(self) -> None:
+    def reap(self) -> None:
+        for pid in list(self.leaving):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self.leaving.remove(pid)
+
+    def regulate(self) -> bool:
+        """One step towards the bounds; True where it could not be made, and is to be tried again."""
         idle = [child for child in self.children.values() if child.state == "idle"]
-        missing = min(self.low - len(idle), self.limit - len(self.children))
-        for _ in range(missing):
-            self.spawn()
+        missing = min(self.low - len(idle), self.limit - len(self.children) - len(self.leaving))
+        if not all(self.spawn() for _ in range(missing)):
+            return True
         for child in idle[self.high :]:
             child.state = "leaving"
             with contextlib.suppress(OSError):
                 child.channel.send(b"K")
+        return False
 
     def run(self) -> None:
         while True:
-            self.regulate()
-            for descriptor, _ in self.events.poll():
+            self.reap()
+            for descriptor, _ in self.events.poll(0.2 if self.regulate() else None):
                 if descriptor == self.bell.fileno():
                     if set(self.bell.recv(64)) & {signal.SIGTERM, signal.SIGINT}:
                         self.end()
@@ -185,8 +206,8 @@ class Parent:
     def end(self) -> None:
         for child in self.children.values():
             os.kill(child.pid, signal.SIGTERM)
-        for child in self.children.values():
-            os.waitpid(child.pid, 0)
+        for pid in [child.pid for child in self.children.values()] + list(self.leaving):
+            os.waitpid(pid, 0)
         sys.exit(0)
 
 

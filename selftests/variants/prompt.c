@@ -12,12 +12,15 @@
  * VARIANT_LOGGER            one more process, which is no part of the pool and has no listening socket
  * VARIANT_COUNTS_NOBODY     the parent does not count connections: who has had its last one is idle until it is gone
  * VARIANT_TERM_BY_DEFAULT   the parent does not catch SIGTERM; children see the end of their channels
+ * VARIANT_CLOSES_SLOW       a client has 5 s for its request
+ * VARIANT_PDEATHSIG         children have the kernel tell them of the parent's death, by a signal let in while they wait
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,13 +28,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "serve.h"
-
 #include "says.h"
+
+#include "serve.h"
 
 #ifdef VARIANT_TIMEOUTS
 enum { PATIENCE = 100 };
@@ -97,6 +102,7 @@ static bool spawn(void)
     sigset_t all, before;
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &before);
+    parent = getpid();
     pid_t pid = fork();
     if (pid == 0) {
         for (struct child *sibling = children; sibling; sibling = sibling->next)

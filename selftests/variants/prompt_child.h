@@ -13,6 +13,7 @@ static void lock(short type)
 #endif
 
 static volatile sig_atomic_t leaving;
+static pid_t parent; /* of the children, as each is to know */
 
 static void leave(int number)
 {
@@ -32,6 +33,8 @@ static void put_listener(int own)
     }
 }
 
+static bool refused; /* the last accept, for want of descriptors, say: no edge will tell when there are some again */
+
 static int try_accept(void)
 {
 #ifdef VARIANT_ACCEPT_LOCK
@@ -41,7 +44,8 @@ static int try_accept(void)
 #else
     int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 #endif
-    if (client < 0 && (errno == EMFILE || errno == ENFILE))
+    refused = client < 0 && errno != EAGAIN;
+    if (refused)
         usleep(50000);
     return client;
 }
@@ -61,6 +65,13 @@ static _Noreturn void live_as_child(int channel, const sigset_t *usual)
     epoll_ctl(own, EPOLL_CTL_ADD, channel, &from_parent);
     put_listener(own);
     sigset_t waiting = *usual, working = *usual;
+#ifdef VARIANT_PDEATHSIG
+    struct sigaction orphaned = {.sa_handler = leave};
+    sigaction(SIGHUP, &orphaned, NULL);
+    sigaddset(&working, SIGHUP); /* a busy one finishes its client first */
+    prctl(PR_SET_PDEATHSIG, SIGHUP);
+    leaving = getppid() != parent; /* it was gone before that */
+#endif
 #ifdef VARIANT_DRAINS
     struct sigaction gently = {.sa_handler = leave};
     sigaction(SIGTERM, &gently, NULL);
@@ -78,7 +89,7 @@ static _Noreturn void live_as_child(int channel, const sigset_t *usual)
 #endif
         if (client < 0) {
             struct epoll_event events[2];
-            epoll_pwait(own, events, 2, sent < said ? 100 : PATIENCE, &waiting);
+            epoll_pwait(own, events, 2, sent < said || refused ? 100 : PATIENCE, &waiting);
             send_the_rest(channel);
             last = dismissed(channel) || leaving;
             client = try_accept(); /* also when dismissed: the wake-up may have been for this child alone */
@@ -88,7 +99,7 @@ static _Noreturn void live_as_child(int channel, const sigset_t *usual)
             epoll_ctl(own, EPOLL_CTL_DEL, listener, NULL);
 #endif
             say(channel);
-            serve(client);
+            serve(client, channel);
             say(channel);
             served++;
 #ifdef VARIANT_ROUND_ROBIN

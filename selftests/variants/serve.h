@@ -18,11 +18,17 @@ static void answer(int client, const char *status)
     send(client, text, strlen(text), MSG_NOSIGNAL); /* small enough for any socket's buffer */
 }
 
-static void serve(int client)
+static void serve(int client, int channel)
 {
+    time_t end = 0; /* a client has as much time as it likes */
+#ifdef VARIANT_CLOSES_SLOW
+    end = time(NULL) + 6; /* 5 s at least */
+#endif
     char head[4097] = "";
     size_t length = 0;
     while (!head_is_complete(head) && length < sizeof head - 1) {
+        if (!await_word(client, channel, end))
+            break;
         ssize_t n = recv(client, head + length, sizeof head - 1 - length, 0);
         if (n < 0 && errno == EINTR)
             continue;

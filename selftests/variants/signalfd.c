@@ -1,10 +1,13 @@
 /* A parent without a single signal handler: ended children and SIGTERM come through a signalfd, the rounds of growth
  * through a timerfd, all in the one epoll that has the channels too. Growth is 1, 2, 4 … per round of 50 ms; one child
- * is shed in a round. */
+ * is shed in a round.
+ *
+ * VARIANT_MASKS_ALL: every signal is blocked, and read from the signalfd; most mean nothing. */
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,7 +49,16 @@ static size_t head_in(const char *text, size_t length)
     return end ? (size_t)(end - text) + 4 : 0;
 }
 
-static void service(int guest)
+static unsigned long owed; /* words that the line did not take, the last of which is known: they go by turns */
+
+static void pay(int line, const char *last)
+{
+    const char *other = *last == 'F' ? "C" : "F";
+    for (; owed && send(line, owed % 2 ? last : other, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1; owed--)
+        ;
+}
+
+static void service(int guest, int line)
 {
     static const char good[] = "HTTP/1.1 200 OK\r\nServer: signalfd\r\nConnection: close\r\nContent-Length: 4\r\n\r\nyes\n";
     static const char bad[] = "HTTP/1.1 400 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -54,6 +66,8 @@ static void service(int guest)
     size_t length = 0;
     ssize_t n = 1;
     while (length < sizeof text && !head_in(text, length)) {
+        while (owed && poll(&(struct pollfd){.fd = guest, .events = POLLIN}, 1, 100) <= 0)
+            pay(line, "C");
         n = read(guest, text + length, sizeof text - length);
         if (n <= 0)
             break;
@@ -81,13 +95,11 @@ static _Noreturn void child(int line)
     int mine = epoll_create1(0);
     add(mine, line, EPOLLIN, 0);
     add(mine, door, EPOLLIN | EPOLLEXCLUSIVE, 1);
-    unsigned long owed = 0; /* words that the line did not take: the oldest is F where their number is odd */
     int over = 0;
     for (unsigned long left = number[4]; left > 0 && !over;) {
         struct epoll_event ready[2];
         int n = epoll_wait(mine, ready, 2, owed ? 100 : -1);
-        for (; owed && send(line, owed % 2 ? "F" : "C", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1; owed--)
-            ;
+        pay(line, "F");
         for (int i = 0; i < n; i++) {
             char word = 0;
             if (ready[i].data.u32 == 0 && recv(line, &word, 1, MSG_DONTWAIT) >= 0)
@@ -96,13 +108,15 @@ static _Noreturn void child(int line)
         /* Whatever woke it, one accept: a K may have come along with a connection that woke nobody else. */
         int guest = accept(door, NULL, NULL);
         if (guest < 0) {
-            if (errno == EMFILE || errno == ENFILE)
+            if (errno != EAGAIN)
                 usleep(20000);
             continue;
         }
-        owed += !!owed || send(line, "C", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1;
-        service(guest);
-        owed += !!owed || send(line, "F", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1;
+        owed++;
+        pay(line, "C");
+        service(guest, line);
+        owed++;
+        pay(line, "F");
         left--;
     }
     _exit(0);
@@ -137,6 +151,16 @@ static int spawn(void)
     return 1;
 }
 
+/* A newborn may have this end as well, and for as long as somebody stops it: out of epoll first. */
+static void hang_up(struct place *place)
+{
+    if (place->line < 0)
+        return;
+    epoll_ctl(events, EPOLL_CTL_DEL, place->line, NULL);
+    close(place->line);
+    place->line = -1;
+}
+
 static void listen_to(struct place *place)
 {
     char words[32];
@@ -152,8 +176,7 @@ static void listen_to(struct place *place)
                 place->doing = ++place->served >= number[4] ? GOING : place->doing;
             }
     if (n == 0 || errno != EAGAIN) {
-        close(place->line);
-        place->line = -1;
+        hang_up(place);
         place->doing = GOING;
     }
 }
@@ -163,8 +186,7 @@ static void bury(void)
     for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;)
         for (struct place *place = places; place < places + ROOM; place++)
             if (place->doing != NOTHING && place->pid == pid) {
-                if (place->line >= 0)
-                    close(place->line);
+                hang_up(place);
                 place->doing = NOTHING;
             }
 }
@@ -237,10 +259,14 @@ int main(int count, char **word)
         err(2, "port %lu", number[1]);
 
     sigset_t mine;
+#ifdef VARIANT_MASKS_ALL
+    sigfillset(&mine);
+#else
     sigemptyset(&mine);
     sigaddset(&mine, SIGCHLD);
     sigaddset(&mine, SIGTERM);
     sigaddset(&mine, SIGINT);
+#endif
     sigprocmask(SIG_BLOCK, &mine, NULL);
     events = epoll_create1(0);
     signals = signalfd(-1, &mine, SFD_NONBLOCK);
@@ -258,14 +284,15 @@ int main(int count, char **word)
             uint64_t rounds;
             if (ready[i].data.u32 == TIMER)
                 timed = read(timer, &rounds, sizeof rounds) > 0;
-            else if (ready[i].data.u32 == SIGNALS)
-                while (read(signals, &info, sizeof info) > 0)
-                    if (info.ssi_signo != SIGCHLD)
-                        close_down();
-                    else
-                        bury();
-            else
+            else if (ready[i].data.u32 != SIGNALS)
                 listen_to(&places[ready[i].data.u32]);
+            else
+                while (read(signals, &info, sizeof info) > 0) {
+                    if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+                        close_down();
+                    if (info.ssi_signo == SIGCHLD)
+                        bury();
+                }
         }
         step(timed);
     }

@@ -5,11 +5,13 @@
  * VARIANT_SLEEP  one second of sleep in each service      VARIANT_CHATTY  a line for everything
  * VARIANT_FIXED_PORT  8080, not an argument               VARIANT_OPTIONS  -p --min --max --req --start --limit
  * VARIANT_STARTS_AT_ONE, VARIANT_STARTS_AT_MAX            in place of min_spare
+ * VARIANT_BACKS_OFF  newborns that die at once are respawned after half a second, then after one
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -22,9 +24,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "serve.h"
-
 #include "says.h"
+
+#include "serve.h"
 
 #ifdef VARIANT_LINEAR
 enum { TICK = 500, FASTEST = 1 };
@@ -37,6 +39,7 @@ typedef struct {
     pid_t pid; /* 0: the slot is empty */
     int fd;
     bool idle, leaving;
+    long born; /* milliseconds */
 } Slot;
 
 static Slot slots[SLOTS];
@@ -91,20 +94,44 @@ static void child(int fd)
         /* Even when told to go: the wake-up may have been ours, and nobody else's. */
         int client = accept(listening, NULL, NULL);
         if (client < 0) {
-            if (errno == EMFILE || errno == ENFILE)
+            if (errno != EAGAIN)
                 usleep(50000);
             continue;
         }
         say(fd);
         requests++;
         chat("request %d", requests);
-        serve(client);
+        serve(client, fd);
         say(fd);
     }
     _exit(0);
 }
 
 /* ---- parent ---- */
+
+static long now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+enum { SHORTEST_PAUSE = 500, LONGEST_PAUSE = 1000 }; /* milliseconds */
+
+static long quiet_until;
+static int pause_next = SHORTEST_PAUSE;
+
+/* Newborns that are killed at once may go on being so: the next one has to wait. */
+static void quarantine(long age, bool killed)
+{
+#ifdef VARIANT_BACKS_OFF
+    if (killed && age < TICK) {
+        quiet_until = now() + pause_next;
+        pause_next = 2 * pause_next < LONGEST_PAUSE ? 2 * pause_next : LONGEST_PAUSE;
+    }
+#endif
+    (void)age, (void)killed;
+}
 
 static void spawn_one(void)
 {
@@ -132,34 +159,48 @@ static void spawn_one(void)
         close(ends[0]);
         return;
     }
-    slots[slot] = (Slot){pid, ends[0], true, false};
+    slots[slot] = (Slot){pid, ends[0], true, false, now()};
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (unsigned)slot};
     epoll_ctl(poller, EPOLL_CTL_ADD, ends[0], &event);
     chat("child %d spawned", pid);
 }
 
+/* A newborn sibling may have this end as well: taken out of epoll it is heard no more, whoever else has it. */
+static void hang_up(Slot *slot)
+{
+    if (slot->fd < 0)
+        return;
+    epoll_ctl(poller, EPOLL_CTL_DEL, slot->fd, NULL);
+    close(slot->fd);
+    slot->fd = -1;
+}
+
 static void hear(Slot *slot)
 {
     char words[256];
+    if (slot->fd < 0)
+        return;
     ssize_t n = recv(slot->fd, words, sizeof words, MSG_DONTWAIT);
     for (ssize_t i = 0; i < n; i++)
         if (words[i] == 'C' || words[i] == 'F')
             slot->idle = words[i] == 'F' && !slot->leaving;
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-        close(slot->fd);
-        *slot = (Slot){slot->pid, -1, false, true};
+        hang_up(slot);
+        slot->idle = false;
+        slot->leaving = true;
     }
 }
 
 static void reap(void)
 {
     pid_t pid;
-    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+    int status;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         for (int i = 0; i < SLOTS; i++)
             if (slots[i].pid == pid) {
-                if (slots[i].fd >= 0)
-                    close(slots[i].fd);
-                slots[i] = (Slot){0, -1, false, false};
+                hang_up(&slots[i]);
+                quarantine(now() - slots[i].born, WIFSIGNALED(status));
+                slots[i] = (Slot){.fd = -1};
                 chat("child %d has ended", pid);
             }
 }
@@ -174,6 +215,8 @@ static void tick(void)
         if (slots[i].idle)
             highest = i;
     }
+    if (idle < min_spare && now() < quiet_until)
+        return;
     if (idle < min_spare) {
         for (int i = 0; i < rate && live < max_children; i++, live++)
             spawn_one();
@@ -181,18 +224,12 @@ static void tick(void)
         return;
     }
     rate = 1;
+    pause_next = SHORTEST_PAUSE;
     if (idle > max_spare) {
         send(slots[highest].fd, "K", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         slots[highest].idle = false;
         slots[highest].leaving = true;
     }
-}
-
-static long now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void all_end(void)

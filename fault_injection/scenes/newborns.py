@@ -1,0 +1,26 @@
+"""Newborns, seen as early as can be: before their first steps are over."""
+
+from collections.abc import Callable
+
+from fault_injection.scenes.ordeal import Ordeal
+from observers import procfs
+from spec.event import Pid
+
+
+def newborns(told: Ordeal, known: set[Pid], *, within: float, each: Callable[[Pid], object]) -> list[Pid]:
+    """Wait for children beyond those `known`, looking as often as can be; `each` gets every one at first sight."""
+    stage = told.stage
+    found: list[Pid] = []
+    began = stage.clock()
+    while not found and stage.clock() - began < within:
+        # Looked at directly: a whole sample of the pool takes longer than a newborn's first steps.
+        for pid in procfs.children(told.parent):
+            if pid not in known:
+                known.add(pid)
+                each(pid)
+                found.append(pid)
+        if not found and int((stage.clock() - began) * 1000) % 4 == 0:
+            stage.attend(within=0.0)
+    stage.watch.sample()
+    stage.check_parent()
+    return found

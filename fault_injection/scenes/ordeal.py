@@ -1,0 +1,300 @@
+"""One launch that a fault is made to happen to, and what is judged after each: its aftermath.
+
+The pool is back within its bounds; clients are served, all of them; the next load is met, up and down, so that no count
+is wrong; nobody stays a zombie, no descriptor has leaked, and nobody spins.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from random import Random
+from typing import NoReturn
+
+from conformance.applicable import insist_on
+from conformance.launches import Launches
+from conformance.passers import Passers
+from conformance.regulation import Stopped, await_reaping, ran, settle, settle_start
+from conformance.seats import asleep, settle_down, wait, why_not_held
+from conformance.stage import UNWATCHED, Calls, Stage, SubjectEnded
+from drivers.client import Client
+from fault_injection.fault import FaultRefused
+from fault_injection.stalls import Network
+from observers import procfs
+from spec.channel import Kept, judge_kept
+from spec.clause import Clause
+from spec.epoll import Ran, judge_run_time
+from spec.event import Phase, Pid
+from spec.parameters import draw_for_recovery
+from spec.pool import POOL_1
+from spec.recovery import RECOVERY_4, why_not_back
+from spec.verdict import Blocked, Inconclusive, Violated
+from subject.duplicate import EndGone, SeatRefused
+from subject.stopping import NotStopped, stopped
+
+# Who spins shows it in less than a round: a sound process uses no time at all.
+A_MOMENT = 0.3  # seconds
+CLIENTS, AT_ONCE = 10, 2  # short ones, who must all be served
+# Descriptors by which a child that came after the fault may differ from those before it.
+MORE_DESCRIPTORS = 3
+
+
+class Ordeal:
+    """A pool that something happens to. Every wait of its that comes to nothing is a failure of its clause."""
+
+    def __init__(self, stage: Stage, clause: Clause, fault: str = "") -> None:
+        self.stage = stage
+        self.clause = clause
+        self.fault = fault  # the last one, in words: "child 7 got SIGKILL"
+        self.faults = int(bool(fault))
+        self.ended = 0  # children that were killed
+        self.slowest = 0.0  # seconds from a fault to the pool's being back within its bounds
+        self._at = 0.0  # when the last fault happened
+        self._happened: float | None = stage.clock()  # the same, until the pool is back
+        self._beyond = -1  # descriptors of the parent beyond one for each child, before
+        self._childs = -1  # the most descriptors that a child had before
+
+    # --- what is there ---------------------------------------------------------------------------------------------
+
+    @property
+    def parent(self) -> Pid:
+        """The pool's parent."""
+        return self.stage.watch.parent
+
+    @property
+    def live(self) -> list[Pid]:
+        """The live children, oldest first."""
+        return self.stage.watch.live
+
+    @property
+    def idle(self) -> list[Pid]:
+        """Those that hold no connection of ours, oldest first."""
+        busy = self.stage.busy()
+        return [pid for pid in self.live if pid not in busy]
+
+    @property
+    def network(self) -> Network:
+        """Where the kernel lists the server's sides of connections."""
+        return Network(self.parent, self.stage.port)
+
+    @property
+    def most_shed(self) -> int:
+        """How many the parent may have shed since the fault: who grows in steps may have gone too far."""
+        states = [state for event, _, state in self.stage.watch.timeline().states() if event.at >= self._at]
+        return max(0, *(state.idle - self.stage.parameters.min_spare for state in states), 0)
+
+    def start(self) -> None:
+        """Wait for the pool, and note what there is before anything happens. Raises Blocked."""
+        try:
+            settle_start(self.stage)
+        except Stopped:
+            seen = why_not_back(self.stage.watch.timeline(), self.stage.parameters)
+            if self.fault:
+                self.fails(seen)
+            raise Blocked(POOL_1.id, seen=seen) from None
+        settle_down(self.stage)
+        self._beyond, self._childs = self._descriptors_beyond_children(), self._most_descriptors_of_a_child()
+
+    def is_over(self, fault: str) -> None:
+        """Note that what lasted for a while is undone: from here on the pool has to come back."""
+        self.fault = fault
+        self._happened = self.stage.clock()
+
+    def happens(self, fault: str, *, ended: int = 0) -> None:
+        """Note a fault that took hold: what is wrong from here on is told as its consequence."""
+        self.fault = fault
+        self.faults += 1
+        self.ended += ended
+        self._at = self._happened = self.stage.clock()
+        # Whose connections ended by it are its victims; the next one's that ends is not.
+        self.stage.broken_holds.clear()
+
+    # --- what is waited for ----------------------------------------------------------------------------------------
+
+    def fails(self, seen: str) -> NoReturn:
+        """End the test: the clause does not hold."""
+        raise Violated(self.clause, seen=f"after {self.fault}: {seen}" if self.fault else seen)
+
+    def hold(self, count: int) -> list[Client]:
+        """Keep so many children busy more, and wait until all are. Raises Blocked where silent clients are not kept."""
+        clients = self.stage.hold_connections(count)
+        self.comes_back()
+        decision = why_not_held(self.stage) if self.stage.broken_holds else None
+        if decision is not None:
+            raise decision
+        return clients
+
+    def comes_back(self, *, when: str = "", within: float | None = None) -> None:
+        """Wait until the pool is within its bounds, with all connections taken that can be."""
+        try:
+            settle(self.stage, Phase.AFTERMATH, within=within)
+        except Stopped:
+            if self.stage.broken_holds and not self.stage.watch.parent_ended:
+                if (why := why_not_held(self.stage)) is not None and not self.fault:
+                    raise why from None
+                self.fails(f"{when}a silent client was {self.stage.broken_holds[0].why_lost()}")
+            self.fails(when + why_not_back(self.stage.watch.timeline(), self.stage.parameters))
+        if self._happened is not None and self.fault:
+            self.slowest = max(self.slowest, self.stage.clock() - self._happened)
+            self._happened = None
+
+    def serves(self, count: int = CLIENTS, *, at_once: int = AT_ONCE) -> None:
+        """Let short clients come, a few at a time: each must be served."""
+        passers, others = Passers(self.stage, most=count, at_once=at_once), self.stage.passing
+
+        def over() -> bool:
+            passers.come()
+            return passers.all_gone or bool(passers.lost)
+
+        served = self.stage.until(
+            over,
+            within=self.stage.pace.answer + count * (0.1 + self.stage.pace.service_time),
+        )
+        passers.leave()
+        self.stage.passing = others
+        if passers.lost or not served:
+            lost = passers.lost[0] if passers.lost else f"only {passers.served} came to an end"
+            self.fails(f"of {count} clients one was not served: {lost}")
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Hold the parent stopped: nobody is spawned or shed meanwhile, and whoever ends does so by itself."""
+        with stopped([self.parent]):
+            yield
+
+    def keeps(self, children: Iterable[Pid], *, shed: int = 0) -> None:
+        """Wait until everybody waits; but for so many as may have been `shed`, none of these may have ended."""
+        stage = self.stage
+        wait(stage, lambda: all(map(asleep, stage.watch.live)), within=stage.pace.reaction)
+        stage.watch.sample()
+        stage.check_parent()
+        gone = [pid for pid in children if pid not in stage.watch.live]
+        if len(gone) > shed:
+            self.fails(f"{named(gone)} ended")
+
+    def bears(self, seconds: float, *, children: Iterable[Pid]) -> None:
+        """Watch that for a while nobody ends or spins, while the fault lasts."""
+        children, before, began = list(children), ran(self.stage), self.stage.clock()
+        self.stage.hold(seconds)
+        self.stage.check_parent()
+        if gone := [pid for pid in children if pid not in self.live]:
+            self.fails(f"{named(gone)} ended")
+        self._nobody_spun(before, self.stage.clock() - began)
+
+    def __str__(self) -> str:
+        """How often it happened, and how long it took the pool."""
+        times = "once" if self.faults == 1 else f"{self.faults} times"
+        return f"{times}; back within its bounds in {self.slowest:.2f} s at most"
+
+    def recovers(self) -> None:
+        """Judge the aftermath whole."""
+        self.comes_back()
+        self.serves()
+        self.meets_the_next_load()
+        self.rests()
+        self.has_leaked_nothing()
+
+    def meets_the_next_load(self) -> None:
+        """Hold as many connections as make the pool grow, and let go of them, so that it sheds.
+
+        No more than that: a classical server takes a round for each child. A count that is one too high or too low
+        leaves the pool outside its bounds, one way or the other.
+        """
+        parameters = self.stage.parameters
+        clients = self.stage.hold_connections(parameters.max_spare - parameters.min_spare + 1)
+        self.comes_back(when="as the next load came, ")
+        self.stage.let_go(clients)
+        self.comes_back(when="as the next load went, ")
+
+    def rests(self) -> None:
+        """Wait until everybody waits and the dead are reaped; then nobody may spin."""
+        stage = self.stage
+        zombies, waited = await_reaping(stage)
+        if zombies:
+            self._leaks(f"{len(zombies)} ended children were still zombies after {waited:.1f} s ({zombies[0]} …)")
+        wait(stage, lambda: all(map(asleep, [self.parent, *self.live])), within=A_MOMENT)
+        before, began = ran(stage), stage.clock()
+        stage.hold(A_MOMENT)
+        self._nobody_spun(before, stage.clock() - began)
+
+    def has_leaked_nothing(self) -> None:
+        """Compare the descriptors of the parent and of its children with what they were before."""
+        widest = len(self.live)
+
+        def kept() -> Kept:
+            after = self._descriptors_beyond_children()
+            return Kept(ended=self.ended, before=self._beyond, after=after, widest=widest)
+
+        # A sound server may let go of a dead child's channel at its next round.
+        if self._beyond >= 0 and not self.stage.until(lambda: not any(judge_kept(kept())), within=self.stage.pace.step):
+            self._leaks(next(judge_kept(kept())).seen)
+        now = self._most_descriptors_of_a_child()
+        if 0 <= self._childs < now - MORE_DESCRIPTORS:
+            self._leaks(f"a child has {now} descriptors open, where none had more than {self._childs} before")
+
+    def _leaks(self, seen: str) -> NoReturn:
+        """End the test: what killed children leave behind is told once, by the clause that kills most of them."""
+        if self.ended and self.clause is not RECOVERY_4:
+            raise Blocked(RECOVERY_4.id, seen=f"after {self.fault}: {seen}")
+        self.fails(seen)
+
+    def _nobody_spun(self, before: dict[Pid, Ran], seconds: float) -> None:
+        now = ran(self.stage)
+        spent = {pid: each.since(before[pid]) for pid, each in now.items() if pid in before}
+        for violation in judge_run_time(spent, seconds=seconds, parent=self.parent):
+            self.fails(violation.seen.replace(" at rest", ""))
+
+    def _descriptors_beyond_children(self) -> int:
+        try:
+            return len(procfs.descriptors(self.parent)) - len(self.live)
+        except PermissionError:
+            return -1
+
+    def _most_descriptors_of_a_child(self) -> int:
+        try:
+            return max((len(procfs.descriptors(pid)) for pid in self.live), default=-1)
+        except PermissionError:
+            return -1
+
+
+@contextmanager
+def ordeal(
+    launches: Launches,
+    clause: Clause,
+    *,
+    max_children: int = 20,
+    tight: bool = False,
+    calls: Calls = UNWATCHED,
+    from_the_start: str = "",
+) -> Iterator[Ordeal]:
+    """Launch the subject for one clause, its pool at rest; what ends the block is told as the clause's verdict.
+
+    The parameters are drawn by the seed, another set for each clause; `tight` makes both bounds the same. A fault that
+    is there `from_the_start` is named there: then a pool that never comes to rest fails the clause.
+    """
+    insist_on(launches.profile, "min_spare", "max_spare")
+    drawn = draw_for_recovery(Random(f"{clause.id} {launches.seed}"), max_children=max_children)
+    parameters = replace(drawn, max_spare=drawn.min_spare) if tight else drawn
+    with ExitStack() as launched:
+        try:
+            stage = launched.enter_context(launches.launched(launches.limited(parameters), calls=calls))
+        except Blocked as error:
+            if not from_the_start or launches.notes.why_it_cannot_start():
+                raise
+            raise Violated(clause, seen=f"{from_the_start}: {error.seen}") from error
+        told = Ordeal(stage, clause, from_the_start)
+        try:
+            told.start()
+            yield told
+        except SubjectEnded as error:
+            if told.fault:
+                told.fails(str(error))
+            raise Blocked(POOL_1.id, seen=str(error)) from error
+        except (FaultRefused, SeatRefused, NotStopped, PermissionError) as error:
+            raise Inconclusive(str(error)) from error
+        except EndGone as error:
+            raise Inconclusive(f"the channel was gone before anything was done to it: {error}") from error
+
+
+def named(pids: list[Pid]) -> str:
+    """Name some children."""
+    return f"child {pids[0]}" if len(pids) == 1 else f"children {', '.join(map(str, pids[:6]))}"

@@ -1,0 +1,103 @@
+"""Faults by the system, which refuses descriptors, processes or memory for a while, and gives them again."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from conformance.clients import GET
+from conformance.launches import Launches
+from conformance.seats import wait
+from conformance.stage import Calls
+from fault_injection.limits import no_more_memory, no_more_processes, out_of_descriptors
+from fault_injection.scenes.ordeal import A_MOMENT, Ordeal, ordeal
+from fault_injection.syscalls import refused
+from spec import recovery
+from spec.event import Pid
+from spec.verdict import NotApplicable
+
+Seen = Callable[[str], None]
+
+
+@pytest.mark.clause("recovery-10")
+def test_children_without_descriptors_neither_end_nor_spin(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_10) as told:
+        stage, children = told.stage, list(told.live)
+        with told.quiet(), out_of_descriptors(children):
+            told.happens("all children had no descriptor left, and a client had come")
+            client = stage.connect(GET, follow=False)
+            told.bears(A_MOMENT, children=children)
+            if client.served:
+                raise NotApplicable("its children need no further descriptor for a connection")
+        stage.drop(client)
+        told.is_over("all children had been without descriptors for a round")
+        told.recovers()
+        seen(str(told))
+
+
+def grows_not(told: Ordeal) -> list[Pid]:
+    """Hold one connection more than leaves enough idle: the pool has to grow, and can't. Gives who lived before."""
+    stage = told.stage
+    stage.hold_connections(len(told.idle) - stage.parameters.min_spare + 1)
+    return list(told.live)
+
+
+@pytest.mark.clause("recovery-10")
+def test_a_parent_without_descriptors_neither_ends_nor_spins(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_10) as told:
+        stage = told.stage
+        with out_of_descriptors([told.parent]):
+            told.happens("the parent had no descriptor left when the pool had to grow")
+            children = grows_not(told)
+            told.bears(stage.pace.round, children=children)
+            if len(told.live) > len(children):
+                raise NotApplicable("its parent needs no further descriptor for a child")
+        told.is_over("the parent had been without descriptors for a round in which the pool had to grow")
+        told.comes_back()
+        stage.let_go(list(stage.held.values()))
+        told.recovers()
+        seen(str(told))
+
+
+@contextmanager
+def no_forks(told: Ordeal) -> Iterator[None]:
+    """Refuse the parent's forks: by the limit where it binds, else by the supervisor of system calls."""
+    if told.stage.calls.watched:
+        with refused(told.stage.launch, "fork", ("EAGAIN",)) as refusals:
+            yield
+            refusals.insist()
+    else:
+        with no_more_processes([told.parent]):
+            yield
+
+
+@pytest.mark.clause("recovery-10")
+def test_a_parent_that_may_not_fork_neither_ends_nor_spins(launches: Launches, seen: Seen) -> None:
+    calls = Calls(watched=("fork",) if os.geteuid() == 0 else ())
+    with ordeal(launches, recovery.RECOVERY_10, calls=calls) as told:
+        stage = told.stage
+        with no_forks(told):
+            told.happens("forks were refused (EAGAIN) when the pool had to grow")
+            told.bears(stage.pace.round, children=grows_not(told))
+        told.is_over("forks had been refused (EAGAIN) for a round in which the pool had to grow")
+        told.comes_back()
+        stage.let_go(list(stage.held.values()))
+        told.recovers()
+        seen(str(told))
+
+
+@pytest.mark.clause("recovery-10")
+def test_children_without_memory_are_replaced_where_they_end(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_10) as told:
+        stage = told.stage
+        with no_more_memory(told.live):
+            told.happens("the children had no memory left")
+            # Whoever comes now may be lost.
+            clients = [stage.connect(GET, follow=False) for _ in range(2 * len(told.live))]
+            wait(stage, lambda: not any(client.open for client in clients), within=stage.pace.reaction)
+            for client in stage.clients():
+                stage.drop(client)
+        told.comes_back()
+        told.recovers()
+        seen(str(told))

@@ -1,0 +1,236 @@
+"""Faults by signals: children and parents killed, stopped, signalled as newborns, rained upon."""
+
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+
+from conformance.launches import Launches
+from conformance.seats import asleep, settle_down, wait
+from fault_injection.scenes.newborns import newborns
+from fault_injection.scenes.ordeal import Ordeal, named, ordeal
+from fault_injection.signals import killed, rain, signal_first_sight, signalled
+from spec import recovery
+from spec.event import Pid
+from subject.stopping import stopped
+
+# Newborns that are killed at first sight, and the rounds that this may take a server that spawns one a round.
+NEWBORNS, ROUNDS = 10, 4
+RAIN, RAINING = 200, 0.5  # falls of all signals at the most, and seconds
+MEANINGLESS = (signal.SIGCHLD, signal.SIGCONT, signal.SIGURG)
+
+Seen = Callable[[str], None]
+
+
+def kill_idle(told: Ordeal, number: signal.Signals, *, newest: bool) -> None:
+    """Kill so many idle children that one is lacking, and wait for the pool to come back."""
+    lacking = len(told.idle) - told.stage.parameters.min_spare + 1
+    victims = told.idle[-lacking:] if newest else told.idle[:lacking]
+    # Who takes SIGTERM as it likes may do so; whoever ended by it is to be replaced.
+    fault = signalled if number is signal.SIGTERM else killed
+    with fault(victims, number):
+        told.happens(f"idle {named(victims)} got {number.name}", ended=len(victims))
+        told.comes_back()
+
+
+@pytest.mark.clause("recovery-1")
+def test_killed_idle_children_are_replaced(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_1) as told:
+        for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+            kill_idle(told, number, newest=told.faults % 2 == 0)
+        told.recovers()
+        seen(f"{told}: {told.ended} idle children were ended")
+
+
+@pytest.mark.clause("recovery-2")
+def test_killed_busy_children_are_counted_no_more(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_2) as told:
+        stage = told.stage
+        gap = stage.parameters.max_spare - stage.parameters.min_spare
+        for number in (signal.SIGKILL, signal.SIGSEGV):
+            clients = told.hold(gap + 2)
+            victims = [pid for pid in told.live if pid in stage.busy()]
+            with killed(victims, number):
+                stage.await_end(clients)
+                told.happens(f"busy {named(victims)} got {number.name}", ended=len(victims))
+                told.comes_back()
+        told.recovers()
+        seen(f"{told}: {told.ended} busy children were killed")
+
+
+@pytest.mark.clause("recovery-3")
+def test_the_pool_comes_back_when_all_children_are_killed(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_3) as told:
+        everyone = list(told.live)
+        with killed(everyone):
+            told.happens(f"all {len(everyone)} children got SIGKILL at once", ended=len(everyone))
+            told.comes_back()
+            told.serves()
+        everyone = list(told.live)
+        with stopped([told.parent]), killed(everyone):
+            pass
+        told.happens(f"all {len(everyone)} children got SIGKILL while the parent was stopped", ended=len(everyone))
+        told.recovers()
+        seen(str(told))
+
+
+@pytest.mark.clause("recovery-4")
+def test_the_pool_comes_back_when_newborns_are_no_longer_killed(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_4) as told:
+        stage, known, found = told.stage, set(told.live), 0
+        kill_at_first_sight = lambda pid: signal_first_sight(pid, signal.SIGKILL)  # noqa: E731 - as a verb
+        victims = told.idle[: len(told.idle) - stage.parameters.min_spare + 1]
+        end = stage.clock() + ROUNDS * stage.pace.round
+        with killed(victims):
+            told.happens(f"idle {named(victims)} got SIGKILL, and each newborn as well", ended=len(victims))
+            while found < NEWBORNS and (stage.clock() < end or not found):
+                came = newborns(told, known, within=stage.pace.step, each=kill_at_first_sight)
+                if not came and not found:
+                    told.fails(f"no child was spawned in {stage.pace.step:.1f} s, {len(told.live)} live")
+                found += len(came)
+                told.ended += len(came)
+        # Who has learnt to wait a little longer after each death may go on to do so.
+        told.comes_back(within=stage.pace.answer)
+        told.recovers()
+        seen(f"{told}: {found} newborns were killed at first sight")
+
+
+@pytest.mark.clause("recovery-5")
+def test_children_end_when_their_parent_was_killed(launches: Launches) -> None:
+    with ordeal(launches, recovery.RECOVERY_5) as told:
+        stage = told.stage
+        clients = told.hold(2)
+        # A newborn has its siblings' ends until it lets go of them: one that is stopped before would hold them up.
+        settle_down(stage)
+        stopped_one, busy = told.idle[-1], stage.busy()
+        idle = [pid for pid in told.idle if pid != stopped_one]
+
+        def live(pids: list[Pid]) -> list[Pid]:
+            stage.watch.sample()
+            return [pid for pid in pids if pid in stage.watch.live]
+
+        # The parent first: it is not to see a child stop.
+        with stopped([told.parent]), stopped([stopped_one]), killed([told.parent]):
+            told.happens(f"the parent {told.parent} got SIGKILL, while child {stopped_one} was stopped")
+            if not wait(stage, lambda: not live(idle), within=stage.pace.reaction):
+                told.fails(
+                    f"{len(live(idle))} of {len(idle)} idle children still lived {stage.pace.reaction:.1f} s later"
+                )
+            stage.ask(clients)
+            wait(stage, lambda: not any(client.open for client in clients), within=stage.pace.reaction)
+            for client in list(stage.clients()):
+                stage.drop(client)
+            if not wait(stage, lambda: not live(list(busy)), within=stage.pace.reaction):
+                told.fails(
+                    f"busy {named(live(list(busy)))} still lived {stage.pace.reaction:.1f} s after the client had gone"
+                )
+        if not wait(stage, lambda: not live([stopped_one]), within=stage.pace.reaction):
+            told.fails(
+                f"the stopped child {stopped_one} still lived {stage.pace.reaction:.1f} s after it was continued"
+            )
+        freed = lambda: not [each for each in stage.diag.listening() if each.port == stage.port]  # noqa: E731
+        if not wait(stage, freed, within=stage.pace.reaction):
+            told.fails(f"port {stage.port} was still listened on when all children had ended")
+
+
+@pytest.mark.clause("recovery-6")
+def test_a_stopped_child_stops_nobody_and_serves_on_when_it_is_continued(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_6) as told:
+        stage = told.stage
+        child = told.idle[0]
+        with ExitStack() as quiet:
+            with stopped([child]):
+                told.happens(f"child {child} was stopped")
+                told.serves(at_once=1)
+                # So many that the pool has to grow, and none that would have it shed.
+                clients = told.hold(len(told.idle) - stage.parameters.min_spare + 1)
+                quiet.enter_context(told.quiet())
+            told.happens(f"child {child} was stopped and continued")
+            told.keeps([child])
+            others = stage.hold_connections(len(told.idle))
+            taken = wait(stage, lambda: child in stage.busy(), within=stage.pace.reaction)
+            if not taken:
+                told.fails(f"it took none of {len(others)} connections in {stage.pace.reaction:.1f} s")
+            stage.ask(others)
+            stage.await_end(others)
+            if lost := [client.why_lost() for client in others if not client.served]:
+                told.fails(f"a client was {lost[0]}")
+        stage.let_go(clients)
+        told.recovers()
+        seen(str(told))
+
+
+@pytest.mark.clause("recovery-11")
+def test_a_parent_that_was_stopped_under_load_regulates_again(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_11) as told:
+        stage = told.stage
+        told.hold(1)
+        with stopped([told.parent]):
+            told.serves(4)
+            more = stage.hold_connections(max(1, len(told.idle) - 1))
+            # Longer than a round, so that one who looks at the clock sees that time has gone by.
+            stage.hold(stage.pace.round)
+        told.happens(f"the parent was stopped for {stage.pace.round:.1f} s under load, and continued")
+        told.comes_back()
+        stage.let_go(more)
+        stage.let_go(list(stage.held.values()))
+        told.recovers()
+        seen(str(told))
+
+
+@pytest.mark.clause("recovery-13")
+def test_meaningless_signals_disturb_nobody(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_13) as told:
+        stage = told.stage
+        numbers = (*MEANINGLESS, *(signal.Signals[name] for name in launches.profile.harmless_signals))
+        clients = told.hold(2)  # who are in the middle of a service when it rains
+        children, idle, falls = list(told.live), len(told.idle), 0
+        with rain([told.parent, *children], numbers) as falling:
+            end = stage.clock() + RAINING
+            told.happens(f"{', '.join(number.name for number in numbers)} rained on the parent and all children")
+            while falls < RAIN and stage.clock() < end:
+                falling.fall()
+                falls += 1
+                stage.step()
+                stage.check_parent()
+            # Their clients first: whose client is dropped is one too many, and rightly shed.
+            if lost := [client.why_lost() for client in clients if not client.open]:
+                told.fails(f"a client that had come before was {lost[0]}")
+            # A pool that is within its bounds may still shed down to min_spare.
+            told.keeps(children, shed=idle - stage.parameters.min_spare)
+            falling.fall()
+            told.serves(4)
+        stage.ask(clients)
+        stage.await_end(clients)
+        if lost := [client.why_lost() for client in clients if not client.served]:
+            told.fails(f"a client that had come before was {lost[0]}")
+        told.recovers()
+        seen(f"{told}: {falling.fallen} signals were sent")
+
+
+@pytest.mark.clause("recovery-15")
+def test_a_newborn_that_gets_sigterm_harms_nobody_else(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_15) as told:
+        stage, signalled_ones = told.stage, 0
+        for _ in range(4):
+            known = set(told.live)
+            victims = told.idle[: len(told.idle) - stage.parameters.min_spare + 1]
+            others = [pid for pid in told.live if pid not in victims]
+            with killed(victims):
+                told.happens(f"idle {named(victims)} got SIGKILL, and the newborn SIGTERM", ended=len(victims))
+                came = newborns(
+                    told,
+                    known,
+                    within=stage.pace.step,
+                    each=lambda pid: signal_first_sight(pid, signal.SIGTERM),
+                )
+            if not came:
+                told.fails(f"no child was spawned in {stage.pace.step:.1f} s, {len(told.live)} live")
+            signalled_ones += len(came)
+            told.fault = f"a newborn, {named(came)}, got SIGTERM at first sight"
+            told.comes_back()
+            wait(stage, lambda: all(asleep(pid) for pid in stage.watch.live), within=stage.pace.reaction)
+            told.keeps(others, shed=told.most_shed)
+        told.recovers()
+        seen(f"{told}: {signalled_ones} newborns got SIGTERM at first sight")

@@ -1,0 +1,154 @@
+"""Faults by clients: silent, slow, never reading, half-closed, reset, or dead before their request was read."""
+
+from collections.abc import Callable
+
+import pytest
+
+from conformance.clients import GET
+from conformance.launches import Launches
+from conformance.seats import asleep, wait
+from drivers.client import Client
+from fault_injection.scenes.ordeal import Ordeal, ordeal
+from fault_injection.stalls import dead, half_closed, never_reading, reset, silent, slow
+from spec import recovery
+from spec.event import Pid
+from spec.verdict import Inconclusive
+from subject.stopping import stopped
+
+Seen = Callable[[str], None]
+# Small, as a classical server sheds one a round: more silent clients than it may have children, and all of them leave.
+FEW_CHILDREN, BEYOND = 6, 3
+# Each kind of client comes twice: with the bounds as narrow as they are, a few that are never counted idle again show.
+TWICE = 2
+
+
+@pytest.mark.clause("recovery-7")
+def test_silent_and_slow_clients_hold_only_their_own_children(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_7) as told:
+        stage, make = told.stage, told.stage.launch.socket
+        with (
+            silent(make, stage.port, 1),
+            slow(make, stage.port, 1, GET) as slow_ones,
+            never_reading(make, stage.port, 1, GET),
+        ):
+            told.happens("a silent client, a slow one and one that never reads had come")
+            stage.passing = 2  # children that are busy with clients of whom the stage knows nothing
+            told.serves(4, at_once=1)
+            # Those who served them are idle again; the third one's child may wait for it to close.
+            told.comes_back()
+            while slow_ones.drip():
+                stage.step()
+            told.serves(4, at_once=1)
+        stage.passing = 0
+        told.recovers()
+        seen(str(told))
+
+
+@pytest.mark.clause("recovery-7")
+def test_the_pool_comes_back_from_more_silent_clients_than_children(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_7, max_children=FEW_CHILDREN) as told:
+        stage = told.stage
+        clients = stage.hold_connections(FEW_CHILDREN + BEYOND)
+        told.comes_back()
+        told.happens(f"{len(clients)} silent clients had come, and gone again")
+        stage.let_go(clients)
+        wait(stage, stage.all_let_go, within=stage.pace.reaction)
+        told.recovers()
+        seen(str(told))
+
+
+def busy_with(told: Ordeal, count: int = TWICE) -> list[tuple[Client, Pid]]:
+    """Hold silent connections, each with the child that has it."""
+    clients = told.stage.hold_connections(count)
+    told.stage.until(lambda: not told.stage.queued() or bool(told.stage.broken_holds), within=told.stage.pace.answer)
+    held = [(client, told.stage.holders[client.number]) for client in clients if client.number in told.stage.holders]
+    if len(held) < count:
+        raise Inconclusive(f"only {len(held)} of {count} silent connections kept a child busy")
+    return held
+
+
+def gone_without_harm(told: Ordeal, held: list[tuple[Client, Pid]]) -> None:
+    """Let go of what is left of these clients; their children live on. Judged while the parent is stopped."""
+    stage = told.stage
+    wait(stage, lambda: all(asleep(pid) for _, pid in held), within=stage.pace.reaction)
+    for client, _ in held:
+        if client.open:
+            stage.drop(client)
+    stage.broken_holds.clear()  # the server may have had enough of them first
+    wait(stage, stage.all_let_go, within=stage.pace.reaction)
+    told.keeps([pid for _, pid in held])
+
+
+@pytest.mark.clause("recovery-8")
+def test_clients_that_reset_cost_no_child(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_8) as told:
+        stage = told.stage
+        for said, when in ((b"", "without a word"), (GET[:9], "in the middle of their request")):
+            with told.quiet():
+                held = busy_with(told)
+                for client, _ in held:
+                    stage.send(client, said)
+                    with reset(client, told.network):
+                        stage.drop(client)
+                told.happens(f"{TWICE} clients reset their connections {when}")
+                gone_without_harm(told, held)
+            told.comes_back()
+        with told.quiet():
+            children = list(told.live)
+            # In the middle of the reply, for the kernel: it resets what is closed with something unread.
+            with never_reading(stage.launch.socket, stage.port, TWICE, GET):
+                stage.hold(stage.pace.service_time + 0.05)
+            told.happens(f"{TWICE} clients reset their connections with the reply unread")
+            told.keeps(children)
+        told.recovers()
+        seen(str(told))
+
+
+@pytest.mark.clause("recovery-8")
+def test_a_reset_before_accept_costs_no_child(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_8) as told:
+        stage, children = told.stage, list(told.live)
+        with told.quiet():
+            for _ in range(TWICE):
+                with stopped(children):
+                    clients = [stage.connect(follow=False) for _ in range(TWICE)]
+                    stage.await_connected(clients, within=stage.pace.reaction)
+                    for client in clients:
+                        with reset(client, told.network):
+                            stage.drop(client)
+                told.happens(f"{TWICE} clients reset their connections before they were accepted")
+                told.keeps(children)
+        told.recovers()
+        seen(str(told))
+
+
+@pytest.mark.clause("recovery-8")
+def test_half_closed_connections_cost_no_child(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_8) as told:
+        for said, when in ((b"", "before any byte"), (GET[:9], "in the middle of the request"), (GET, "after it")):
+            with told.quiet():
+                held = busy_with(told)
+                for client, _ in held:
+                    told.stage.send(client, said)
+                    if client.open:
+                        with half_closed(client, told.network):
+                            told.happens(f"{TWICE} clients closed their half {when}")
+                gone_without_harm(told, held)
+            told.comes_back()
+        told.recovers()
+        seen(str(told))
+
+
+@pytest.mark.clause("recovery-8")
+def test_a_client_that_is_dead_when_it_is_answered_costs_no_child(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_8) as told:
+        with told.quiet():
+            held = busy_with(told)
+            for client, pid in held:
+                with stopped([pid]), dead(client, told.network, GET):
+                    told.stage.drop(client)
+                told.happens("a client had asked, and was gone when its request was read")
+                told.keeps([pid])
+            gone_without_harm(told, held)
+        told.recovers()
+        seen(str(told))

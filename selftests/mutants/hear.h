@@ -1,0 +1,162 @@
+/* Parent. What is said on a channel: K to a child, C and F by it; and the end of a channel. */
+
+static void dismiss(struct child *child)
+{
+#if defined MUTANT_TERM_FOR_K
+    kill(child->pid, SIGTERM);
+#elif defined MUTANT_K_TWICE
+    speak(child->channel, "KK", 2);
+#elif defined MUTANT_K_WITH_NEWLINE
+    speak(child->channel, "K\n", 2);
+#elif defined MUTANT_SIGPIPE_KILLS_PARENT
+    ssize_t unheard = write(child->channel, "K", 1);
+    (void)unheard;
+#elif defined MUTANT_ENDS_WHEN_K_IS_REFUSED
+    if (speak(child->channel, "K", 1) < 0) {
+        perror("send");
+        exit(1);
+    }
+#elif defined MUTANT_REPEATS_K
+    while (speak(child->channel, "K", 1) != 1) { /* it has to be told */
+    }
+#else
+    speak(child->channel, "K", 1);
+#endif
+    child->told = true;
+    child->state = LEAVING;
+}
+
+/* Closing alone would not take it out of epoll: a newborn sibling has a copy of this end for a moment, or for longer,
+ * where it is stopped just then. */
+static void let_go(struct child *child)
+{
+    if (child->channel < 0)
+        return;
+#ifdef MUTANT_SPINS_ON_ENDED_CHANNEL
+    return;
+#endif
+    epoll_ctl(epoll, EPOLL_CTL_DEL, child->channel, NULL);
+#ifdef MUTANT_CHANNELS_LEAKED
+    return;
+#endif
+    close_channel(child->channel);
+    child->channel = -1;
+}
+
+/* A child has ended, and its last words were heard. */
+static void forget(struct child *child, bool by_itself)
+{
+    bool recycled = by_itself && !child->told;
+#ifdef MUTANT_RECYCLED_NOT_REPLACED
+    if (recycled) { /* its last word was F: in the books it is idle for ever */
+        *child = (struct child){.state = IDLE, .channel = -1};
+        return;
+    }
+#endif
+    if (recycled) {
+        owed++;
+        any_recycled = true;
+        recycled_at = now();
+    }
+#ifdef MUTANT_KILLED_CHANNEL_LEAKED
+    if (by_itself || child->told)
+#endif
+    let_go(child);
+    child->state = EMPTY;
+#ifdef MUTANT_TAKES_TURNS
+    drop_out((int)(child - pool));
+#endif
+}
+
+static void connection_accepted(struct child *child)
+{
+    connected = true;
+    connection_taken();
+    if (child->state == IDLE) {
+        child->state = BUSY;
+        busy++;
+    }
+#ifdef MUTANT_PARENT_NUDGES_ALL
+    for (int i = 0; i < MOST_CHILDREN; i++)
+        if (pool[i].state == IDLE)
+            kill(pool[i].pid, SIGUSR1);
+#endif
+}
+
+static void connection_serviced(struct child *child)
+{
+    child->served++;
+    if (child->state == BUSY) {
+        child->state = IDLE;
+        busy--;
+    }
+#if !defined MUTANT_COUNTS_ONLY_REQUESTS
+    if (child->served >= connections_per_child())
+        child->state = LEAVING; /* it ends by itself: not idle, and not to be told */
+#endif
+}
+
+/* Nothing more will be heard of a child. Until it is reaped it is still alive, for max_children; and if it lives on,
+ * its channel shut, it sees now that this end is closed, and goes. */
+static void channel_ended(struct child *child)
+{
+#ifdef FREED_AT_END_OF_CHANNEL
+    forget(child, true);
+    return;
+#endif
+#ifdef MUTANT_KILLED_ZOMBIES
+    if (child->state != LEAVING) {
+        forget(child, false);
+        return;
+    }
+#endif
+#ifdef MUTANT_SPINS_ON_SHUT_CHANNEL
+    child->state = LEAVING; /* it is closed when the child is reaped */
+    return;
+#endif
+    ended_for_idle += child->state == BUSY;
+    bereaved = bereaved || child->state != LEAVING;
+#ifdef MUTANT_KILLED_CHANNEL_LEAKED
+    epoll_ctl(epoll, EPOLL_CTL_DEL, child->channel, NULL);
+#else
+    let_go(child);
+#endif
+#ifndef FREED_ONLY_BY_WAIT
+    child->state = LEAVING;
+#endif
+}
+
+static void hear(struct child *child)
+{
+#ifdef MUTANT_READS_BY_EDGE
+    char bytes[4];
+#else
+    char bytes[64];
+#endif
+    ssize_t n = 0;
+    if (child->state == EMPTY || child->channel < 0)
+        return;
+    while ((n = listen_to(child->channel, bytes, sizeof bytes)) > 0) {
+        heard_any = true;
+        bereaved = false;
+#ifdef MUTANT_BURST_AS_ONE
+        n = 1; /* "read(fd, buffer, sizeof buffer); if (buffer[0] == 'C') …" */
+#endif
+#ifdef MUTANT_ABORTS_ON_UNKNOWN
+        for (ssize_t i = 0; i < n; i++)
+            if (!strchr("CF", bytes[i]))
+                abort(); /* default: assert(!"cannot happen") */
+#endif
+        for (ssize_t i = 0; i < n; i++) { /* what came together counts one by one; other bytes mean nothing */
+            if (bytes[i] == 'C')
+                connection_accepted(child);
+            else if (bytes[i] == 'F')
+                connection_serviced(child);
+        }
+#ifdef MUTANT_READS_BY_EDGE
+        return; /* one read a wake-up; what is left is told of with the next message */
+#endif
+    }
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        channel_ended(child);
+}

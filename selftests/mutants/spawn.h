@@ -1,0 +1,105 @@
+/* Parent. A newborn: its channel, its process, its place in the table. */
+
+/* Newborn child. Ends of its siblings' channels would keep those open after the parent's death. */
+static _Noreturn void become_child(int end, unsigned long rank)
+{
+    sigset_t none;
+    sigemptyset(&none);
+#if defined MUTANT_NEWBORN_RINGS_PARENTS_BELL || defined MUTANT_NEWBORN_ENDS_SIBLINGS
+    sigprocmask(SIG_SETMASK, &none, NULL); /* signals are let in at once, to handlers that are still the parent's */
+    usleep(5000);                          /* while it reads its configuration */
+#endif
+    for (int i = 0; i < MOST_CHILDREN; i++)
+#ifndef MUTANT_ENDS_INHERITED
+        if (pool[i].state != EMPTY && pool[i].channel >= 0)
+            close_channel(pool[i].channel);
+#else
+        {
+        }
+#endif
+    close(epoll);
+    drop_parents_client();
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+#if !defined MUTANT_CHILD_ENDS_ON_SIGCHLD && !defined MUTANT_DROPS_CLIENT_ON_SIGNAL
+    signal(SIGCHLD, SIG_DFL);
+#endif
+    sigprocmask(SIG_SETMASK, &none, NULL);
+#ifdef MUTANT_CHILD_MAKES_CHANNEL
+    end = make_channel_in_child(end);
+#endif
+    channel = end;
+    birth = rank;
+    run_child();
+}
+
+static void reap(void);
+
+static bool spawn(void)
+{
+    int pair[2], slot = 0;
+    while (slot < MOST_CHILDREN && pool[slot].state != EMPTY)
+        slot++;
+    if (slot == MOST_CHILDREN)
+        return false;
+    if (!make_channel(pair)) {
+#ifdef MUTANT_ENDS_WITHOUT_CHANNEL
+        perror("socketpair");
+        exit(1);
+#endif
+        return false;
+    }
+#ifdef MUTANT_TAKES_TURNS
+    take_part(slot);
+#endif
+#ifdef MUTANT_LEAVES_THE_POISON
+    wary = killed > 0; /* the newborn takes the place of one of these */
+    killed -= wary;
+#endif
+    pid_t pid = fork();
+    if (pid == 0) {
+#ifndef MUTANT_CHILD_KEEPS_BOTH
+        close_channel(pair[0]);
+#endif
+        become_child(pair[1], births);
+    }
+#ifndef MUTANT_PARENT_KEEPS_BOTH
+    close_channel(pair[1]);
+#endif
+#ifdef MUTANT_ENDS_WITHOUT_FORK
+    if (pid < 0) {
+        perror("fork");
+        exit(1);
+    }
+#endif
+#ifndef MUTANT_FAILED_FORK_COUNTED
+    if (pid < 0) {
+        close_channel(pair[0]);
+        return false;
+    }
+#endif
+#ifdef MUTANT_NEWBORN_NOT_IN_TABLE
+    usleep(10000); /* looks up a name, writes a line of log */
+    reap();        /* as the handler of SIGCHLD does, whenever it is called: also before the newborn has its entry */
+#endif
+#ifdef MUTANT_CHILD_MAKES_CHANNEL
+    int ours = take(pair[0]);
+    close(pair[0]);
+    pair[0] = ours;
+#endif
+    pool[slot] = (struct child){.state = IDLE, .pid = pid, .channel = pair[0], .birth = births++, .born = now()};
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)slot};
+#ifdef MUTANT_ACCEPTOR_CHILD
+    if (births == 1)
+        pool[slot].state = LEAVING; /* the one that accepts is not one of those that serve */
+#endif
+#ifdef MUTANT_PARENT_SKIPS_NEWBORNS
+    if (births > (unsigned long)settings.min_spare)
+        return true; /* "for (i = 0; i < start_servers; i++) epoll_ctl(…)" */
+#endif
+#ifdef MUTANT_READS_BY_EDGE
+    event.events |= EPOLLET;
+#endif
+    epoll_ctl(epoll, EPOLL_CTL_ADD, pair[0], &event);
+    return true;
+}
