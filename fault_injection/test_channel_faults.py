@@ -8,7 +8,8 @@ import pytest
 from conformance.launches import Launches
 from conformance.seats import asleep, settle_down, usable_channels, wait
 from fault_injection.channel import deaf_parent, filled, said_to_child, shut_both_ways, shut_for_reading
-from fault_injection.scenes.ordeal import named, ordeal
+from fault_injection.scenes.ordeal import ordeal
+from fault_injection.scenes.wording import named
 from spec import recovery
 from spec.protocol import C, F, K
 from spec.verdict import NotApplicable

@@ -93,7 +93,7 @@ RECOVERY_8 = _clause(
     "gone when it is read (the child is stopped meanwhile). On the wire: the same, and segments that are split, "
     "repeated or out of order, a window of zero, a reply that nobody acknowledges.",
     source=_ACCEPTS,
-    needs=_STOPS_CHILD,
+    needs=_STOPS_CHILD + _STOPS_PARENT,
 )
 RECOVERY_9 = _clause(
     9,
@@ -109,6 +109,7 @@ RECOVERY_10 = _clause(
     "RLIMIT_NOFILE of children and parent is set to the lowest free descriptor, accept answers ENFILE and the like, "
     "fork EAGAIN; for some rounds each, then lifted.",
     source=_SIZE,
+    needs=_STOPS_PARENT,
 )
 RECOVERY_11 = _clause(
     11,

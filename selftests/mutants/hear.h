@@ -111,7 +111,8 @@ static void channel_ended(struct child *child)
     }
 #endif
 #ifdef MUTANT_SPINS_ON_SHUT_CHANNEL
-    child->state = LEAVING; /* it is closed when the child is reaped */
+    child->state = LEAVING;
+    child_ended = 1; /* and who has ended is reaped, its channel closed; until then the end stays readable */
     return;
 #endif
     ended_for_idle += child->state == BUSY;
@@ -129,7 +130,7 @@ static void channel_ended(struct child *child)
 static void hear(struct child *child)
 {
 #ifdef MUTANT_READS_BY_EDGE
-    char bytes[4];
+    char bytes[2];
 #else
     char bytes[64];
 #endif
@@ -154,7 +155,7 @@ static void hear(struct child *child)
                 connection_serviced(child);
         }
 #ifdef MUTANT_READS_BY_EDGE
-        return; /* one read a wake-up; what is left is told of with the next message */
+        return; /* one read a wake-up, of a C and its F; what is left is told of with the next message */
 #endif
     }
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))

@@ -169,10 +169,10 @@ static void close_politely(int client)
 {
     struct timeval patience = {.tv_usec = 200000};
     char rest[16384];
-    shutdown(client, SHUT_WR);
 #ifdef MUTANT_LINGERS_UNDER_LOCK
     set_lock(F_WRLCK); /* about the log, which gets its line when the client has closed */
 #endif
+    shutdown(client, SHUT_WR);
 #if !defined MUTANT_WAITS_FOR_FIN && !defined MUTANT_LINGERS_UNDER_LOCK
     setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 #endif

@@ -53,8 +53,7 @@ static bool spawn(void)
     take_part(slot);
 #endif
 #ifdef MUTANT_LEAVES_THE_POISON
-    wary = killed > 0; /* the newborn takes the place of one of these */
-    killed -= wary;
+    wary = bereaved; /* the newborn takes the place of one that was killed */
 #endif
     pid_t pid = fork();
     if (pid == 0) {
