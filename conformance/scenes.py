@@ -23,6 +23,9 @@ SCENES = (
     "together",
     "mumbled",
 )
+# Then the faults, each test a scene of its own: those first that find root causes, where a check is cut short.
+FAULTS = ("signals", "stalls", "limits", "channel_faults", "syscalls", "woken", "wire", "floods", "soak")
+_FAULTS = re.compile(rf"/test_({'|'.join(FAULTS)})\.py::")
 # The scene stands in the brackets of a test's id; a test without one is a scene of its own.
 _SCENE = re.compile(rf"\[(?:.*-)?({'|'.join(SCENES)})(?:-.*)?\]$")
 
@@ -36,4 +39,7 @@ def scene_of(test: str) -> str:
 def place_of(test: str) -> int:
     """Give the place of a test's scene in their order; those without one come last."""
     scene = scene_of(test)
-    return SCENES.index(scene) if scene in SCENES else len(SCENES)
+    if scene in SCENES:
+        return SCENES.index(scene)
+    fault = _FAULTS.search(test)
+    return len(SCENES) + (FAULTS.index(fault[1]) if fault else 0)

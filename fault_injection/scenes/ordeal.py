@@ -25,6 +25,7 @@ from spec.channel import Kept, judge_kept
 from spec.clause import Clause
 from spec.epoll import Ran, judge_run_time
 from spec.event import Phase, Pid
+from spec.lifecycle import LIFECYCLE_1
 from spec.parameters import draw_for_recovery
 from spec.pool import POOL_1
 from spec.recovery import RECOVERY_4, why_not_back
@@ -130,9 +131,8 @@ class Ordeal:
             settle(self.stage, Phase.AFTERMATH, within=within)
         except Stopped:
             if self.stage.broken_holds and not self.stage.watch.parent_ended:
-                why = why_not_held(self.stage)
-                gone = [client.number for client in self.stage.broken_holds]
-                # Where its child lives on, the server has had enough of a silent client, which is its right.
+                why, gone = why_not_held(self.stage), [client.number for client in self.stage.broken_holds]
+                # Where its child lives on, the server has had enough of a silent client: its right.
                 tired = all(self.stage.holders.get(number) in self.live for number in gone)
                 if why is not None and (tired or not self.fault):
                     raise why from None
@@ -283,7 +283,7 @@ def ordeal(
         try:
             stage = launched.enter_context(launches.launched(launches.limited(parameters), calls=calls))
         except Blocked as error:
-            if not from_the_start or launches.notes.why_it_cannot_start():
+            if not from_the_start or error.by != LIFECYCLE_1.id or launches.notes.why_it_cannot_start():
                 raise
             raise Violated(clause, seen=f"{from_the_start}: {error.seen}") from error
         told = Ordeal(stage, clause, from_the_start)
