@@ -13,18 +13,18 @@ from typing import NoReturn
 from conformance.applicable import insist_on
 from conformance.launches import Launches
 from conformance.passers import Passers
-from conformance.regulation import Stopped, await_reaping, ran, settle, settle_start
+from conformance.regulation import Stopped, await_reaping, ran, rest, settle, settle_start
 from conformance.seats import asleep, settle_down, wait, why_not_held
 from conformance.stage import UNWATCHED, Calls, Stage, SubjectEnded
 from drivers.client import Client
 from fault_injection.fault import FaultRefused
+from fault_injection.scenes import descriptors
 from fault_injection.scenes.wording import named
 from fault_injection.stalls import Network
-from observers import procfs
 from spec.channel import Kept, judge_kept
 from spec.clause import Clause
 from spec.epoll import Ran, judge_run_time
-from spec.event import Phase, Pid
+from spec.event import Phase, Pid, Spawned
 from spec.lifecycle import LIFECYCLE_1
 from spec.parameters import draw_for_recovery
 from spec.pool import POOL_1
@@ -35,6 +35,7 @@ from subject.stopping import NotStopped, stopped
 
 # Who spins shows it in less than a round: a sound process uses no time at all.
 A_MOMENT = 0.3  # seconds
+AT_THE_START = 0.2  # seconds between the first birth and the last, where all are of the start
 CLIENTS, AT_ONCE = 10, 2  # short ones, who must all be served
 # Descriptors by which a child that came after the fault may differ from those before it.
 MORE_DESCRIPTORS = 3
@@ -88,13 +89,20 @@ class Ordeal:
         """Wait for the pool, and note what there is before anything happens. Raises Blocked."""
         try:
             settle_start(self.stage)
+            births = [event.at for event in self.stage.watch.timeline() if isinstance(event, Spawned)]
+            if births and births[-1] - births[0] > AT_THE_START:
+                # It came up in rounds that double, and without a quiet one the next would be the largest of them.
+                rest(self.stage, Phase.START)
         except Stopped:
             seen = why_not_back(self.stage.watch.timeline(), self.stage.parameters)
             if self.fault:
                 self.fails(seen)
             raise Blocked(POOL_1.id, seen=seen) from None
         settle_down(self.stage)
-        self._beyond, self._childs = self._descriptors_beyond_children(), self._most_descriptors_of_a_child()
+        self._beyond, self._childs = (
+            descriptors.beyond_children(self.parent, self.live),
+            descriptors.most_of_a_child(self.live),
+        )
 
     def is_over(self, fault: str) -> None:
         """Note that what lasted for a while is undone: from here on the pool has to come back."""
@@ -226,13 +234,13 @@ class Ordeal:
         widest = len(self.live)
 
         def kept() -> Kept:
-            after = self._descriptors_beyond_children()
+            after = descriptors.beyond_children(self.parent, self.live)
             return Kept(ended=self.ended, before=self._beyond, after=after, widest=widest)
 
         # A sound server may let go of a dead child's channel at its next round.
         if self._beyond >= 0 and not self.stage.until(lambda: not any(judge_kept(kept())), within=self.stage.pace.step):
             self._leaks(next(judge_kept(kept())).seen)
-        now = self._most_descriptors_of_a_child()
+        now = descriptors.most_of_a_child(self.live)
         if 0 <= self._childs < now - MORE_DESCRIPTORS:
             self._leaks(f"a child has {now} descriptors open, where none had more than {self._childs} before")
 
@@ -247,18 +255,6 @@ class Ordeal:
         spent = {pid: each.since(before[pid]) for pid, each in now.items() if pid in before}
         for violation in judge_run_time(spent, seconds=seconds, parent=self.parent):
             self.fails(violation.seen.replace(" at rest", ""))
-
-    def _descriptors_beyond_children(self) -> int:
-        try:
-            return len(procfs.descriptors(self.parent)) - len(self.live)
-        except PermissionError:
-            return -1
-
-    def _most_descriptors_of_a_child(self) -> int:
-        try:
-            return max((len(procfs.descriptors(pid)) for pid in self.live), default=-1)
-        except PermissionError:
-            return -1
 
 
 @contextmanager
