@@ -47,6 +47,8 @@ def test_a_clause_catches_its_mutant(server: Server, tmp_path: Path) -> None:
     assert server.clause in checked.failed, matrix.told(checked)
 
 
+# A server that regulates once a second is judged to the end, on a machine that does other things as well.
+@pytest.mark.timeout(matrix.LONGEST)
 @needs_compiler
 @pytest.mark.parametrize(
     "server", [server for server in corpus.variants() if server.name in QUICK_VARIANTS], ids=lambda server: server.name

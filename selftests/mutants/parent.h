@@ -5,7 +5,7 @@
 #define FREED_AT_END_OF_CHANNEL /* as the wait status may never be asked for */
 #endif
 #if defined MUTANT_KILLED_STAYS_COUNTED || defined MUTANT_STOPS_REAPING_AT_KILLED || \
-    defined MUTANT_NEWBORN_NOT_IN_TABLE || defined MUTANT_KILLED_WHILE_STOPPED
+    defined MUTANT_NEWBORN_NOT_IN_TABLE || defined MUTANT_KILLED_WHILE_STOPPED || defined MUTANT_ENDS_WITHOUT_CHILDREN
 #define FREED_ONLY_BY_WAIT /* as sound as by both; so a wait that goes wrong shows */
 #endif
 
