@@ -39,7 +39,9 @@ static bool still_counted(struct child *child, int status)
 #ifdef MUTANT_KILLED_WHILE_STOPPED
     if (WIFSTOPPED(status) || WIFCONTINUED(status))
         child->stopped = WIFSTOPPED(status);
-    return child->stopped || WIFCONTINUED(status); /* what happens to a stopped one is the debugger's affair */
+    if (child->stopped && WIFSIGNALED(status))
+        child->state = IDLE; /* the debugger's affair: until it is continued, it does nothing */
+    return child->stopped || WIFCONTINUED(status);
 #endif
     return false;
 }
