@@ -1,4 +1,4 @@
-"""Faults by system calls that are answered with an errno: an accept that fails, a fork for which there is no room.
+"""Faults by system calls that are not made: an accept that fails, a fork for which there is no room, a sudden end.
 
 The subject's launch must watch the call (`Order.watched`); the warden answers (`subject/referee.py`). Only calls that
 are made while the fault lasts are refused: who sleeps in the kernel already, in a blocking accept, may succeed once
@@ -68,6 +68,23 @@ def refused(
     """
     names = (errnos,) if isinstance(errnos, str) else tuple(errnos)
     refusal = Refusal(call=call, errnos=names, times=times, after=after, pids=pids, only_exclusive=only_exclusive)
+    with _in_force(launch, refusal) as answers:
+        yield answers
+
+
+@contextmanager
+def killed_at(launch: Launch, call: str, *, times: int = 1, pids: Collection[Pid] | None = None) -> Iterator[Answers]:
+    """Kill (SIGKILL) who makes a system call, before it is made, so many times at most while the block lasts.
+
+    Taken hold: so many calls were answered that way; whoever uses it must `insist` that it was any, or count. Raises
+    ValueError where the launch does not watch the call.
+    """
+    with _in_force(launch, Refusal(call=call, kills=True, times=times, pids=pids)) as answers:
+        yield answers
+
+
+@contextmanager
+def _in_force(launch: Launch, refusal: Refusal) -> Iterator[Answers]:
     answers = Answers(launch, refusal)
     launch.refuse(refusal)
     try:

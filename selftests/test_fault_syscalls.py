@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fault_injection.fault import DidNotTakeHold, FaultRefused
-from fault_injection.syscalls import Answers, old_kernel, refused
+from fault_injection.syscalls import Answers, killed_at, old_kernel, refused
 from selftests.launching import subject_processes
 from selftests.puppet import LET_THROUGH, WATCHED, Puppet, puppet
 from subject.launch import LaunchRefused
@@ -36,6 +36,27 @@ def test_the_parameters_choose_who_gets_what_and_how_often(tmp_path: Path) -> No
             assert program.does("accept", times=4) == [LET_THROUGH, "EMFILE", LET_THROUGH, LET_THROUGH]
             assert answers.count == 2
         assert program.launch.seen_calls() == {"accept": 9}
+
+
+def test_who_makes_the_call_is_killed_before_it_is_made_and_nobody_else(tmp_path: Path) -> None:
+    with puppet(tmp_path, isolate=False, watched=("accept", "fork"), two=True) as program:
+        first, second = subject_processes(program.launch)
+        with killed_at(program.launch, "accept", pids=[second]) as kills:
+            assert program.does("accept") + program.does("fork", who="second") == [LET_THROUGH] * 2
+            assert kills.count == 0
+            assert program.does("accept", who="second") == [""], "it says nothing more"
+            assert kills.count == 1
+        assert program.does("accept") == [LET_THROUGH]
+        assert subject_processes(program.launch) == [first]
+
+
+def test_a_thread_that_makes_the_call_takes_its_process_along(tmp_path: Path) -> None:
+    with (
+        puppet(tmp_path, isolate=False, watched=("accept",)) as program,
+        killed_at(program.launch, "accept") as kills,
+    ):
+        assert program.does("accept in a thread") == [""], "it says nothing more"
+        assert kills.count == 1
 
 
 def test_refusals_in_each_other_are_lifted_one_by_one(tmp_path: Path) -> None:

@@ -134,9 +134,9 @@ RECOVERY_13 = _clause(
 RECOVERY_14 = _clause(
     14,
     "A connection whose woken child is killed is served without another's arrival, where a replacement is due.",
-    "With idle = min_spare, a client connects and the child that this wakes is killed before it can run.",
+    "With idle = min_spare, a client connects, and the child that this wakes is killed as it calls accept.",
     source="3 Implementation, Thundering Herd Problem",
-    needs=_REPLACES + _STOPS_PARENT,
+    needs=_REPLACES,
 )
 RECOVERY_15 = _clause(
     15,

@@ -1,4 +1,4 @@
-"""The answers to a subject's watched system calls: an errno where a rule says so, else the call goes on.
+"""The answers to a subject's watched system calls: an errno, or SIGKILL, where a rule says so; else the call goes on.
 
 Standard library only, like the warden, in whose loop it runs. A referee for tests, no guard: what it reads of a
 caller's memory may be another word by the time that the kernel reads it.
@@ -8,8 +8,11 @@ import ctypes
 import errno
 import fcntl
 import os
+import signal
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from subject.syscall_filter import CLONE_THREAD, NUMBERS
@@ -32,6 +35,7 @@ class Rule:
     def __init__(self, told: dict[str, Any]) -> None:
         self.call: str = told["call"]
         self.errnos: list[int] = told["errnos"]  # they take turns
+        self.kills: bool = told["kills"]
         self.times: int | None = told["times"]
         self.after: int = told["after"]  # calls that are let through before
         self.pids: list[int] | None = told["pids"]
@@ -49,10 +53,14 @@ class Rule:
             and (not self.only_exclusive or caller.asks_for_exclusive())
         )
 
+    @property
+    def is_due(self) -> bool:
+        """Tell whether the next call that it is about is refused."""
+        return self.met >= self.after and (self.times is None or self.answered < self.times)
+
+    @property
     def error(self) -> int:
-        """Give the errno for the next call that it is about; 0 to let it go on."""
-        if self.met < self.after or (self.times is not None and self.answered >= self.times):
-            return 0
+        """The errno for the next call that is refused, where its caller is not killed."""
         return self.errnos[self.answered % len(self.errnos)]
 
 
@@ -76,6 +84,18 @@ class Caller:
     def asks_for_exclusive(self) -> bool:
         """Tell whether it adds to an epoll with EPOLLEXCLUSIVE."""
         return bool(self._word(self.arguments[3]) & _EPOLLEXCLUSIVE)
+
+    def kill(self) -> bool:
+        """End its process, where it waits for an answer; False where it is gone."""
+        with suppress(OSError):
+            status = Path(f"/proc/{self.thread}/status").read_text(encoding="utf-8", errors="replace")
+            pidfd = os.pidfd_open(int(status.partition("\nTgid:")[2].split()[0]))
+            try:
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            finally:
+                os.close(pidfd)
+            return True
+        return False
 
     def _word(self, address: int) -> int:
         """Read 32 bits of its memory; 0 where there are none, or it is gone."""
@@ -129,19 +149,24 @@ class Referee:
         call = self._names[caller.number]
         counts = not caller.may_start_a_thread()
         rules = [rule for rule in self._rules.values() if counts and rule.is_about(call, caller)]
-        refusing = next((rule for rule in rules if rule.error()), None)
-        error = refusing.error() if refusing else 0
+        refusing = next((rule for rule in rules if rule.is_due), None)
         # Whose caller is gone is not counted; who was looked at may have been another thread of the same id.
         if not self._ask(_IS_VALID, struct.pack("=Q", waiting)):
             return
         self._unread = caller.unread or self._unread
-        if not self._ask(_SEND, struct.pack("=QqiI", waiting, 0, -error, 0 if error else _CONTINUE)) or not counts:
+        if not self._is_answered(waiting, caller, refusing) or not counts:
             return
         self._seen[call] += 1
         for rule in rules:
             rule.met += 1
         if refusing:
             refusing.answered += 1
+
+    def _is_answered(self, waiting: int, caller: Caller, refusing: Rule | None) -> bool:
+        if refusing is not None and refusing.kills:
+            return caller.kill()
+        error, flags = (refusing.error, 0) if refusing else (0, _CONTINUE)
+        return self._ask(_SEND, struct.pack("=QqiI", waiting, 0, -error, flags))
 
     def _ask(self, request: int, argument: bytes | int) -> bool:
         try:

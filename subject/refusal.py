@@ -1,4 +1,4 @@
-"""A refusal of system calls, as the suite words it: which calls of whom get which error, and how often."""
+"""A refusal of system calls, as the suite words it: which calls of whom get which answer, and how often."""
 
 import errno
 from collections.abc import Collection
@@ -16,13 +16,15 @@ _numbers = count(1)
 class Refusal:
     """Calls of one name (`syscall_filter.NAMES`) that are answered with an errno in place of being made.
 
-    Several errnos take turns. The first `after` of these calls are let through, then `times` are refused (None: all,
-    until lifted). `pids` are those of processes as the suite sees them (None: all). With `only_exclusive` only those
-    epoll_ctl are meant that add with EPOLLEXCLUSIVE. Raises ValueError for what can't be.
+    Several errnos take turns; where it `kills`, there are none, and the answer is SIGKILL for the caller. The first
+    `after` of these calls are let through, then `times` are refused (None: all, until lifted). `pids` are those of
+    processes as the suite sees them (None: all). With `only_exclusive` only those epoll_ctl are meant that add with
+    EPOLLEXCLUSIVE. Raises ValueError for what can't be.
     """
 
     call: str
-    errnos: tuple[str, ...]
+    errnos: tuple[str, ...] = ()
+    kills: bool = False
     times: int | None = None
     after: int = 0
     pids: Collection[Pid] | None = None
@@ -33,8 +35,8 @@ class Refusal:
         if self.call not in NAMES:
             raise ValueError(f"{self.call!r} can't be refused, but {', '.join(NAMES)} can")
         unknown = [name for name in self.errnos if not (name.isupper() and hasattr(errno, name))]
-        if unknown or not self.errnos:
-            raise ValueError(f"no errno at all, or one that is none: {', '.join(unknown)}")
+        if unknown or bool(self.errnos) is self.kills:
+            raise ValueError(f"no errno at all, or one that is none, or for whom it kills: {', '.join(unknown)}")
         if self.after < 0 or (self.times is not None and self.times < 1):
             raise ValueError(f"{self.times} times after {self.after} calls is never")
         if self.only_exclusive and self.call != "epoll_ctl":
@@ -46,6 +48,7 @@ class Refusal:
             "id": self.id,
             "call": self.call,
             "errnos": [getattr(errno, name) for name in self.errnos],
+            "kills": self.kills,
             "times": self.times,
             "after": self.after,
             "pids": None if self.pids is None else list(self.pids),
