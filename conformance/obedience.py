@@ -61,7 +61,9 @@ def _order_busy(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     if left.why_not:
         return
     client, child = clients[0], stage.holders[clients[0].number]
-    seat.say(child, K)
+    if not seat.say(child, K):
+        left.why_not = Inconclusive(f"child {child}, which held a connection, could not be told K")
+        return
     stage.hold(REACTS_WITHIN)
     if child not in stage.watch.live or not client.open:
         left.found(Violation(PROTOCOL_6, f"child {child} was busy when it was told K, and dropped its client"))

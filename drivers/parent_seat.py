@@ -54,7 +54,7 @@ class ParentSeat:
                     os.kill(child, signal.SIGCONT)
 
     def say(self, child: Pid, words: bytes) -> bool:
-        """Say something to a child; False where it is gone, or its channel is full. Raises SeatRefused."""
+        """Say something to a child; False where it is gone, has no channel, or a full one. Raises SeatRefused."""
         try:
             with self._end(child) as end:
                 return end.send(words)
@@ -62,7 +62,9 @@ class ParentSeat:
             return False
 
     def _end(self, pid: Pid) -> ChannelEnd:
-        channel = self._channels[pid]
+        channel = self._channels.get(pid)
+        if channel is None:
+            raise EndGone(f"process {pid} had no channel when the seat was taken")
         return ChannelEnd(self._parent, channel.parents_descriptor, inode=channel.parents_inode)
 
 

@@ -86,6 +86,7 @@ def test_in_the_parents_seat_the_child_is_heard_and_the_parent_is_not(family: Fa
         assert seat.say(family.child, b"K")
         settle(lambda: procfs.look(family.child).ended, what="the child's end on K")
         assert not seat.say(family.child, b"K"), "there is nobody to say it to"
+        assert not seat.say(Pid(os.getpid()), b"K"), "there is no channel to say it by"
     assert not procfs.look(family.parent).ended
 
 
