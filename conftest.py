@@ -224,7 +224,7 @@ def pytest_runtest_makereport(
             RunNotes(item.config.stash[FOLDER]).note_failure(clause)
     for used in getattr(launches, "used", ()):
         report.user_properties.append((findings.PARAMETERS, asdict(used)))
-    if isinstance(error, Decision) and error.verdict is not Verdict.FAIL:
+    if isinstance(error, Decision) and error.verdict not in (Verdict.FAIL, Verdict.ERROR):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), 0, str(error))
     return report

@@ -4,9 +4,16 @@ A fault proves, by a fact of the kernel's, that it took hold. One that did not i
 one that the system refuses leaves its clause undecided.
 """
 
+from spec.clause import ids
+from spec.verdict import Decision, Verdict
 
-class DidNotTakeHold(Exception):
+
+class DidNotTakeHold(Decision):
     """The fault was made, and the kernel shows no sign of it; the text says what was looked at."""
+
+    verdict = Verdict.ERROR
+    # Most faults need a server that does something: forks, accepts, holds a connection in a child.
+    rests_on = ids("accept-1", "accept-2", "accept-3", "accept-4")
 
 
 class FaultRefused(Exception):

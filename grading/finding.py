@@ -21,6 +21,7 @@ class Finding:
     verdict: Verdict
     seen: str = ""
     blocked_by: ClauseId | None = None
+    rests_on: tuple[ClauseId, ...] = ()
     plan: str = ""  # that shows a failure again, where one does
     output: str = ""
     seconds: float = 0.0
@@ -32,7 +33,8 @@ class Finding:
     @staticmethod
     def from_json(plain: dict[str, Any]) -> "Finding":
         """Read what `as_json` gave."""
-        return Finding(**{**plain, "verdict": Verdict(plain["verdict"])})
+        rests_on = tuple(plain["rests_on"])
+        return Finding(**{**plain, "verdict": Verdict(plain["verdict"]), "rests_on": rests_on})
 
 
 def from_outcome(
@@ -40,8 +42,9 @@ def from_outcome(
 ) -> Finding:
     """Say what a test found, by how it ended: an exception that is no Decision is an error of the suite."""
     verdict, blocked_by, plan = Verdict.PASS, None, ""
+    rests_on: tuple[ClauseId, ...] = ()
     if isinstance(error, Decision):
-        verdict, seen = error.verdict, str(error)
+        verdict, seen, rests_on = error.verdict, str(error), error.rests_on
         if isinstance(error, Violated):
             seen, plan = error.seen, error.plan
         elif isinstance(error, Blocked):
@@ -54,6 +57,7 @@ def from_outcome(
         verdict=verdict,
         seen=seen,
         blocked_by=blocked_by,
+        rests_on=rests_on,
         plan=plan,
         output=output,
         seconds=seconds,

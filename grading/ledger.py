@@ -22,6 +22,7 @@ class Judged:
     verdict: Verdict
     seen: str = ""
     blocked_by: ClauseId | None = None
+    rests_on: tuple[ClauseId, ...] = ()
     plan: str = ""
     tests: tuple[str, ...] = ()
     output: str = ""
@@ -66,6 +67,7 @@ class Ledger:
             verdict,
             seen=deciding.seen,
             blocked_by=deciding.blocked_by,
+            rests_on=deciding.rests_on,
             plan=deciding.plan,
             tests=tuple(finding.test for finding in findings),
             output=deciding.output,
@@ -95,8 +97,10 @@ def _cause(judged: Judged, others: Mapping[ClauseId, Judged]) -> ClauseId | None
     if judged.verdict is Verdict.BLOCKED:
         return judged.blocked_by
     # What could not be decided while a clause that it rests on is broken could not be decided for that reason.
-    if judged.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
-        return next((need for need in judged.clause.needs if others[need].verdict is Verdict.FAIL), None)
+    # So is what could not be brought about; an error of any other kind is the suite's alone.
+    if judged.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) or (judged.verdict is Verdict.ERROR and judged.rests_on):
+        rests_on = (*judged.clause.needs, *judged.rests_on)
+        return next((need for need in rests_on if others[need].verdict is Verdict.FAIL), None)
     return None
 
 

@@ -7,15 +7,18 @@ from typing import Any
 import jsonschema
 import pytest
 
+from fault_injection.fault import DidNotTakeHold
 from grading.document import document, write
 from grading.finding import Finding, from_outcome
 from grading.ledger import Ledger, conforms
 from selftests.command_line import read
 from selftests.test_command_line import SCHEMA
+from spec.accept import ACCEPT_1
 from spec.clause import ClauseId, Level
 from spec.epoll import EPOLL_1, EPOLL_3
 from spec.lifecycle import LIFECYCLE_1
 from spec.pool import POOL_1, POOL_8
+from spec.recovery import RECOVERY_10
 from spec.sections import CLAUSES
 from spec.verdict import Blocked, Inconclusive, NotApplicable, Verdict, Violated
 
@@ -73,6 +76,16 @@ def test_what_could_not_be_decided_is_blocked_by_what_it_rests_on_and_is_broken(
     made = everything_passes(broken, by_one_that_passes)
     judged = next(each for each in made.judged() if each.clause is EPOLL_3)
     assert (judged.verdict, judged.blocked_by) == (Verdict.BLOCKED, EPOLL_1.id)
+
+
+def test_a_fault_that_did_not_happen_is_blocked_by_what_it_rests_on_and_an_error_of_the_suite_is_not() -> None:
+    broken = found(ACCEPT_1.id, Verdict.FAIL)
+    assert ACCEPT_1.id in DidNotTakeHold.rests_on
+    for error, verdict in ((DidNotTakeHold("no fork was refused"), Verdict.BLOCKED), (KeyError(7), Verdict.ERROR)):
+        unmade = from_outcome(RECOVERY_10.id, "test", error, seen="", output="", seconds=0.0)
+        assert unmade.verdict is Verdict.ERROR
+        assert verdict_on(everything_passes(unmade), RECOVERY_10.id) is Verdict.ERROR
+        assert verdict_on(everything_passes(broken, Finding.from_json(unmade.as_json())), RECOVERY_10.id) is verdict
 
 
 def test_a_clause_that_holds_is_not_blocked_by_another_that_does_not() -> None:

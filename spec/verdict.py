@@ -44,6 +44,7 @@ class Decision(Exception):
     """Base of what ends a test with a verdict other than *pass*; any other exception is an error of the suite."""
 
     verdict: Verdict
+    rests_on: tuple[ClauseId, ...] = ()  # beside what the clause needs: where one of these fails, that is the cause
 
 
 class Violated(Decision):
