@@ -39,9 +39,11 @@ static bool still_counted(struct child *child, int status)
 #ifdef MUTANT_KILLED_WHILE_STOPPED
     if (WIFSTOPPED(status) || WIFCONTINUED(status))
         child->stopped = WIFSTOPPED(status);
-    if (child->stopped && WIFSIGNALED(status))
-        child->state = IDLE; /* the debugger's affair: until it is continued, it does nothing */
-    return child->stopped || WIFCONTINUED(status);
+    if (child->stopped && WIFSIGNALED(status)) { /* the debugger's affair: until it is continued, it does nothing */
+        child->state = IDLE;
+        child->birth = 0; /* and is the last to be shed */
+    }
+    return (child->stopped && !WIFEXITED(status)) || WIFCONTINUED(status);
 #endif
     return false;
 }
@@ -88,8 +90,8 @@ static void reap(void)
 #endif
     }
 #ifdef MUTANT_ENDS_WITHOUT_CHILDREN
-    if (pid < 0 && errno == ECHILD)
-        exit(1);
+    if (pid < 0 && errno == ECHILD && WIFSIGNALED(status))
+        exit(1); /* nobody is left, and the last one crashed */
 #endif
 }
 

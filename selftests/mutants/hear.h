@@ -130,7 +130,7 @@ static void channel_ended(struct child *child)
 static void hear(struct child *child)
 {
 #ifdef MUTANT_READS_BY_EDGE
-    char bytes[2];
+    char bytes[4];
 #else
     char bytes[64];
 #endif
@@ -155,7 +155,7 @@ static void hear(struct child *child)
                 connection_serviced(child);
         }
 #ifdef MUTANT_READS_BY_EDGE
-        return; /* one read a wake-up, of a C and its F; what is left is told of with the next message */
+        return; /* one read a wake-up; what is left is told of with the next message */
 #endif
     }
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))

@@ -5,10 +5,6 @@ static _Noreturn void become_child(int end, unsigned long rank)
 {
     sigset_t none;
     sigemptyset(&none);
-#if defined MUTANT_NEWBORN_RINGS_PARENTS_BELL || defined MUTANT_NEWBORN_ENDS_SIBLINGS
-    sigprocmask(SIG_SETMASK, &none, NULL); /* signals are let in at once, to handlers that are still the parent's */
-    usleep(5000);                          /* while it reads its configuration */
-#endif
     for (int i = 0; i < MOST_CHILDREN; i++)
 #ifndef MUTANT_ENDS_INHERITED
         if (pool[i].state != EMPTY && pool[i].channel >= 0)
@@ -19,6 +15,10 @@ static _Noreturn void become_child(int end, unsigned long rank)
 #endif
     close(epoll);
     drop_parents_client();
+#if defined MUTANT_NEWBORN_RINGS_PARENTS_BELL || defined MUTANT_NEWBORN_ENDS_SIBLINGS
+    sigprocmask(SIG_SETMASK, &none, NULL); /* signals are let in, to handlers that are still the parent's */
+    usleep(2000);                          /* while it reads its configuration */
+#endif
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
 #if !defined MUTANT_CHILD_ENDS_ON_SIGCHLD && !defined MUTANT_DROPS_CLIENT_ON_SIGNAL
@@ -29,6 +29,7 @@ static _Noreturn void become_child(int end, unsigned long rank)
     end = make_channel_in_child(end);
 #endif
     channel = end;
+    parent = getppid();
     birth = rank;
     run_child();
 }
