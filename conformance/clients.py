@@ -9,9 +9,10 @@ import select
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import cached_property
 
 from drivers.client import Client
-from observers import procfs
+from observers import listening_socket, procfs
 from observers.pool_watch import PoolWatch
 from observers.sock_diag import SockDiag
 from spec.event import Accepted, Connected, ConnectionId, Dropped, Inode, Left, Pid, Served
@@ -62,9 +63,19 @@ class Clients:
         for client in self._polled.values():
             client.close()
 
-    def connect(self, request: bytes = b"", *, follow: bool = True) -> Client:
+    @cached_property
+    def waits_for_data(self) -> bool:
+        """Whether the kernel gives the subject no connection before its client has said something."""
+        return listening_socket.waits_for_data([self.watch.parent, *self.watch.live], self.watch.listeners)
+
+    def connect_silently(self, *, until: bytes = GET, follow: bool = True) -> Client:
+        """Open a connection that says nothing `until` its time comes; only its first byte, where the kernel waits."""
+        return self.connect(greeting=until[:1] if self.waits_for_data else b"", follow=follow)
+
+    def connect(self, request: bytes = b"", *, greeting: bytes = b"", follow: bool = True) -> Client:
         """Open a connection. With `follow`, the process that accepts it is found and written on the timeline."""
-        client = Client(self.launch.socket, self.port, request=request, number=ConnectionId(next(self._numbers)))
+        number = ConnectionId(next(self._numbers))
+        client = Client(self.launch.socket, self.port, greeting=greeting, request=request, number=number)
         if follow:
             self._waiting[client.number] = client
         self._register(client)
@@ -87,7 +98,7 @@ class Clients:
 
     def hold_connections(self, count: int) -> list[Client]:
         """Open silent connections and keep them."""
-        clients = [self.connect() for _ in range(count)]
+        clients = [self.connect_silently() for _ in range(count)]
         self.held |= {client.number: client for client in clients if client.open}
         # Ended before it could be polled: refused, or answered unasked at once.
         self.broken_holds += [client for client in clients if not client.open]
@@ -103,7 +114,7 @@ class Clients:
     def ask(self, clients: Iterable[Client]) -> None:
         """Send a request on held connections: their children serve and become idle."""
         for client in clients:
-            self.send(client, GET)
+            self.send(client, GET[client.greeted :])
 
     def send(self, client: Client, data: bytes) -> None:
         """Send on one connection."""

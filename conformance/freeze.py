@@ -201,7 +201,7 @@ def _burst(stage: Stage, left: Frozen, children: list[Pid]) -> None:
     with stopped([pid for pid in children if pid in stage.watch.live]):
         listening = stage.watch.listeners
         left.backlog = max((each.backlog for each in listening.values()), default=0)
-        clients = [stage.connect(follow=False) for _ in range(BURST)]
+        clients = [stage.connect_silently(follow=False) for _ in range(BURST)]
         stage.await_connected(clients, within=0.5 * stage.pace.patience)
         left.burst = sum(client.connected and client.open for client in clients)
         if left.burst < BURST:

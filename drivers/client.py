@@ -27,14 +27,24 @@ class Ending(Enum):
 
 
 class Client:
-    """One connection to the subject. `make` gives a fresh socket inside the subject's network."""
+    """One connection to the subject. `make` gives a fresh socket inside the subject's network.
+
+    A `greeting` is sent at once, and asks for nothing.
+    """
 
     def __init__(
-        self, make: Callable[[], socket.socket], port: int, *, request: bytes = b"", number: ConnectionId
+        self,
+        make: Callable[[], socket.socket],
+        port: int,
+        *,
+        greeting: bytes = b"",
+        request: bytes = b"",
+        number: ConnectionId,
     ) -> None:
         self._make = make
         self._port = port
-        self._to_send = request
+        self._to_send = greeting + request
+        self.greeted = len(greeting)
         self.asked = bool(request)
         self.number = number
         self.received = bytearray()

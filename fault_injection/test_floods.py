@@ -35,6 +35,7 @@ def is_over(told: Ordeal, clients: int) -> None:
 @pytest.mark.parametrize("leave", [Leave.CLOSE, Leave.RESET], ids=["close", "reset"])
 def test_the_pool_comes_back_after_a_storm(launches: Launches, seen: Seen, leave: Leave) -> None:
     with ordeal(launches, recovery.RECOVERY_9, max_children=FEW_CHILDREN) as told:
+        told.insist_on_silent_connections()
         stage = told.stage
         count = UNHURRIED_STORM if stage.pace.unhurried else STORM
         with storm(stage.launch.socket, stage.port, count, leave=leave, network=told.parent) as counted:
@@ -48,6 +49,7 @@ def test_the_pool_comes_back_after_a_storm(launches: Launches, seen: Seen, leave
 @pytest.mark.clause("recovery-9")
 def test_the_pool_comes_back_after_a_crowd_past_the_backlog(launches: Launches, seen: Seen) -> None:
     with ordeal(launches, recovery.RECOVERY_9, max_children=FEW_CHILDREN) as told:
+        told.insist_on_silent_connections()
         stage = told.stage
         backlog = max((each.backlog for each in stage.watch.listeners.values()), default=0)
         count = min(MOST_BEYOND_BACKLOG, backlog + BEYOND)

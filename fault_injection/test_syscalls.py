@@ -6,6 +6,7 @@ import pytest
 
 from conformance.clients import GET
 from conformance.launches import Launches
+from conformance.seats import wait
 from conformance.stage import Calls
 from fault_injection.scenes.ordeal import A_MOMENT, ordeal
 from fault_injection.syscalls import Answers, old_kernel, refused
@@ -42,6 +43,8 @@ def test_an_accept_that_fails_ends_no_child(launches: Launches, seen: Seen, errn
                     told.bears(A_MOMENT, children=children)
                 else:
                     stage.await_end([client])
+                # A child that slept in accept took this client in, and is refused when it calls again.
+                wait(stage, lambda: bool(refusals.count), within=stage.pace.reaction)
                 refusals.insist()
             stage.drop(client)
             told.keeps(children)

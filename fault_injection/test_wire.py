@@ -37,6 +37,7 @@ PART = GET[: len(GET) // 2]
 @contextmanager
 def laid(told: Ordeal) -> Iterator[Wire]:
     """Lay a wire to the pool. Raises NotApplicable where the server does not listen for it."""
+    told.insist_on_silent_connections()
     stage = told.stage
     within = stage.pace.answer + stage.pace.service_time
     try:

@@ -89,7 +89,7 @@ class _Look:
         self.sockets: Mapping[Inode, UnixSocket] = diag.unix_sockets()
         self._parent = parent
         links = procfs.descriptors(parent)
-        self._parents = _sockets(links)
+        self._parents = procfs.sockets_among(links)
         self._parents_pipes = frozenset(link for link in links.values() if link.startswith("pipe:["))
 
     def channels(self, children: Iterable[Pid], known: Mapping[Pid, Channel]) -> dict[Pid, Channel]:
@@ -103,7 +103,7 @@ class _Look:
         return found
 
     def _own(self, pid: Pid, taken: set[Inode]) -> Channel | None:
-        held = _sockets(procfs.descriptors(pid))
+        held = procfs.sockets(pid)
         likely = [
             Channel(pid, inode, descriptor, peer, self._parents[peer])
             for inode, descriptor in held.items()
@@ -132,15 +132,10 @@ class _Look:
         """Say what joins a child to the parent, whatever it is, each kind once."""
         links = procfs.descriptors(pid)
         words: list[str] = []
-        for inode in _sockets(links):
+        for inode in procfs.sockets_among(links):
             if self._peer(inode) in self._parents:
                 kind = _KINDS.get(self.sockets[inode].kind, "an AF_UNIX socket of an odd type")
                 words.append(f"{kind} that others share" if kind == Kind.STREAM else kind)
         # Below 3 are the standard streams, which both have from whoever started them.
         words += [Kind.PIPE for number, link in links.items() if number > 2 and link in self._parents_pipes]
         return tuple(dict.fromkeys(words))
-
-
-def _sockets(links: Mapping[int, str]) -> dict[Inode, int]:
-    """Map each socket to its descriptor."""
-    return {Inode(int(link[8:-1])): number for number, link in links.items() if link.startswith("socket:[")}

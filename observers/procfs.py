@@ -7,7 +7,7 @@ start, and a descriptor of a process that is gone answers ESRCH.
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,18 +145,25 @@ def descriptors(pid: Pid) -> dict[int, str]:
     return found
 
 
+def sockets(pid: Pid) -> dict[Inode, int]:
+    """Give the sockets that a process has open, each with a descriptor of it. Raises as `descriptors` does."""
+    return sockets_among(descriptors(pid))
+
+
+def sockets_among(links: Mapping[int, str]) -> dict[Inode, int]:
+    """Pick the sockets out of what `descriptors` gave."""
+    return {Inode(int(link[8:-1])): number for number, link in links.items() if link.startswith("socket:[")}
+
+
 def socket_inodes(pid: Pid) -> frozenset[Inode]:
     """Give the inodes of the sockets that a process has open."""
-    return frozenset(_inodes(descriptors(pid).values(), "socket:["))
+    return frozenset(sockets(pid))
 
 
 def pipe_inodes(pid: Pid) -> frozenset[Inode]:
     """Give the inodes of the pipes that a process has open."""
-    return frozenset(_inodes(descriptors(pid).values(), "pipe:["))
-
-
-def _inodes(links: Iterable[str], kind: str) -> list[Inode]:
-    return [Inode(int(link[len(kind) : -1])) for link in links if link.startswith(kind)]
+    links = descriptors(pid).values()
+    return frozenset(Inode(int(link[6:-1])) for link in links if link.startswith("pipe:["))
 
 
 def waiting_calls(pid: Pid) -> frozenset[str]:

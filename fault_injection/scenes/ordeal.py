@@ -6,7 +6,6 @@ is wrong; nobody stays a zombie, no descriptor has leaked, and nobody spins.
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from random import Random
 from typing import NoReturn
 
@@ -29,7 +28,7 @@ from spec.lifecycle import LIFECYCLE_1
 from spec.parameters import draw_for_recovery
 from spec.pool import POOL_1
 from spec.recovery import RECOVERY_4, why_not_back
-from spec.verdict import Blocked, Inconclusive, Violated
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
 from subject.duplicate import EndGone, SeatRefused
 from subject.stopping import NotStopped, stopped
 
@@ -117,6 +116,11 @@ class Ordeal:
         self._at = self._happened = self.stage.clock()
         # Whose connections ended by it are its victims; the next one's that ends is not.
         self.stage.broken_holds.clear()
+
+    def insist_on_silent_connections(self) -> None:
+        """Raise NotApplicable where a client that says nothing never reaches the server."""
+        if self.stage.waits_for_data:
+            raise NotApplicable("the kernel keeps back who has said nothing yet: TCP_DEFER_ACCEPT is set")
 
     # --- what is waited for ----------------------------------------------------------------------------------------
 
@@ -263,18 +267,16 @@ def ordeal(
     clause: Clause,
     *,
     max_children: int = 20,
-    tight: bool = False,
     calls: Calls = UNWATCHED,
     from_the_start: str = "",
 ) -> Iterator[Ordeal]:
     """Launch the subject for one clause, its pool at rest; what ends the block is told as the clause's verdict.
 
-    The parameters are drawn by the seed, another set for each clause; `tight` makes both bounds the same. A fault that
-    is there `from_the_start` is named there: then a pool that never comes to rest fails the clause.
+    The parameters are drawn by the seed, another set for each clause. A fault that is there `from_the_start` is named
+    there: then a pool that never comes to rest fails the clause.
     """
     insist_on(launches.profile, "min_spare", "max_spare")
-    drawn = draw_for_recovery(Random(f"{clause.id} {launches.seed}"), max_children=max_children)
-    parameters = replace(drawn, max_spare=drawn.min_spare) if tight else drawn
+    parameters = draw_for_recovery(Random(f"{clause.id} {launches.seed}"), max_children=max_children)
     with ExitStack() as launched:
         try:
             stage = launched.enter_context(launches.launched(launches.limited(parameters), calls=calls))

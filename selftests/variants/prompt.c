@@ -12,7 +12,8 @@
  * VARIANT_LOGGER            one more process, which is no part of the pool and has no listening socket
  * VARIANT_COUNTS_NOBODY     the parent does not count connections: who has had its last one is idle until it is gone
  * VARIANT_TERM_BY_DEFAULT   the parent does not catch SIGTERM; children see the end of their channels
- * VARIANT_CLOSES_SLOW       a client has 5 s for its request
+ * VARIANT_DEFERS            the kernel keeps connections back until their clients say something
+ * VARIANT_CLOSES_SLOW=N     a client has N seconds for its request
  * VARIANT_PDEATHSIG         children have the kernel tell them of the parent's death, by a signal let in while they wait
  */
 #define _GNU_SOURCE
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>

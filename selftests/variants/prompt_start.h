@@ -53,6 +53,10 @@ static void open_listener(void)
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, SOMAXCONN) < 0)
         refuse(strerror(errno));
+#ifdef VARIANT_DEFERS
+    int seconds = 30;
+    setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
+#endif
 #ifdef VARIANT_ACCEPT_LOCK
     lock_file = memfd_create("accept", MFD_CLOEXEC);
 #endif

@@ -5,6 +5,8 @@
  * VARIANT_SLEEP  one second of sleep in each service      VARIANT_CHATTY  a line for everything
  * VARIANT_FIXED_PORT  8080, not an argument               VARIANT_OPTIONS  -p --min --max --req --start --limit
  * VARIANT_STARTS_AT_ONE, VARIANT_STARTS_AT_MAX            in place of min_spare
+ * VARIANT_OLDEST  the oldest idle child is shed, and lone connections go round
+ * VARIANT_CLOSES_SLOW=N  a client has N seconds for its request
  * VARIANT_BACKS_OFF  newborns that die at once are respawned after half a second, then after one
  */
 #define _GNU_SOURCE
@@ -103,6 +105,10 @@ static void child(int fd)
         chat("request %d", requests);
         serve(client, fd);
         say(fd);
+#ifdef VARIANT_OLDEST
+        epoll_ctl(own, EPOLL_CTL_DEL, listening, NULL);
+        epoll_ctl(own, EPOLL_CTL_ADD, listening, &listen_event);
+#endif
     }
     _exit(0);
 }
@@ -208,12 +214,16 @@ static void reap(void)
 static void tick(void)
 {
     static int rate = 1;
-    int idle = 0, live = 0, highest = -1;
+    int idle = 0, live = 0, excess = -1;
     for (int i = 0; i < SLOTS; i++) {
         live += slots[i].pid != 0;
         idle += slots[i].idle;
+#ifdef VARIANT_OLDEST
+        if (slots[i].idle && (excess < 0 || slots[i].born < slots[excess].born))
+#else
         if (slots[i].idle)
-            highest = i;
+#endif
+            excess = i;
     }
     if (idle < min_spare && now() < quiet_until)
         return;
@@ -226,9 +236,9 @@ static void tick(void)
     rate = 1;
     pause_next = SHORTEST_PAUSE;
     if (idle > max_spare) {
-        send(slots[highest].fd, "K", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-        slots[highest].idle = false;
-        slots[highest].leaving = true;
+        send(slots[excess].fd, "K", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        slots[excess].idle = false;
+        slots[excess].leaving = true;
     }
 }
 
