@@ -100,6 +100,12 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
         stage.check_parent()
     stage.hold(stage.pace.round)
     stage.check_parent()
+    if stage.broken_holds:
+        # Was a child ended, and its client with it? Or do children tire of silent clients, and then obey? Others tell.
+        stage.hold(stage.pace.round)
+        if any(stage.holders.get(client.number) in stage.watch.live for client in stage.broken_holds):
+            left.why_not = why_not_held(stage)
+            return
     left.found(*judge_orders(orders()))
     if not told_to_end() and not _end_by_themselves(stage, excess):
         left.why_not = Inconclusive(

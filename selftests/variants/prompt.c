@@ -13,7 +13,7 @@
  * VARIANT_COUNTS_NOBODY     the parent does not count connections: who has had its last one is idle until it is gone
  * VARIANT_TERM_BY_DEFAULT   the parent does not catch SIGTERM; children see the end of their channels
  * VARIANT_DEFERS            the kernel keeps connections back until their clients say something
- * VARIANT_CLOSES_SLOW=N     a client has N seconds for its request
+ * VARIANT_CLOSES_SLOW       a client has 5 s for its request
  * VARIANT_PDEATHSIG         children have the kernel tell them of the parent's death, by a signal let in while they wait
  */
 #define _GNU_SOURCE

@@ -6,7 +6,6 @@
  * VARIANT_FIXED_PORT  8080, not an argument               VARIANT_OPTIONS  -p --min --max --req --start --limit
  * VARIANT_STARTS_AT_ONE, VARIANT_STARTS_AT_MAX            in place of min_spare
  * VARIANT_OLDEST  the oldest idle child is shed, and lone connections go round
- * VARIANT_CLOSES_SLOW=N  a client has N seconds for its request
  * VARIANT_BACKS_OFF  newborns that die at once are respawned after half a second, then after one
  */
 #define _GNU_SOURCE
