@@ -24,6 +24,7 @@ QUICK_VARIANTS = [
     "sheds-to-min",
     "round-robin",
     "counts-nobody",
+    "defers-accept",
     "classical",
 ]
 

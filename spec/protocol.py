@@ -86,7 +86,8 @@ PROTOCOL_8 = Clause(
     source="2 Design, second paragraph; 3 Implementation, Messages (each indicates one event)",
     observed="Several messages in one write, on many channels at once; the parent stopped meanwhile, and without that.",
     needs=ids(
-        "lifecycle-1", "channel-1", "protocol-1", "protocol-2", "protocol-3", "protocol-5", "recycle-1", "recycle-2"
+        *("lifecycle-1", "channel-1", "protocol-1", "protocol-2", "protocol-3", "protocol-5"),
+        *("pool-2", "pool-3", "recycle-1", "recycle-2"),
     ),
     ability="channel",
 )
@@ -96,7 +97,10 @@ PROTOCOL_9 = Clause(
     text="An unknown byte harms neither side: parent and children live on, and react to what follows.",
     source="3 Implementation, Messages (the protocol is rudimentary)",
     observed="X is written to idle children, which must then serve; and to the parent, which must then grow its pool.",
-    needs=ids("lifecycle-1", "channel-1", "protocol-1", "protocol-3", "pool-2", "http-2", "recycle-2"),
+    needs=ids(
+        *("lifecycle-1", "channel-1", "protocol-1", "protocol-3", "protocol-5"),
+        *("pool-2", "pool-3", "http-2", "recycle-2"),
+    ),
     ability="channel",
 )
 

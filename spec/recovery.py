@@ -15,8 +15,16 @@ _ACCEPTS = "2 Design, first paragraph (connections are accepted by the children)
 _SIZE = "1 Objective, second paragraph (the size of the pool is of critical importance)"
 _TALK = "3 Implementation, Messages and UNIX Domain Sockets"
 
-# A pool that does not regulate, or serves nobody, can't recover either.
-_SOUND = ids("lifecycle-1", "pool-1", "pool-2", "pool-3", "pool-7")
+# A pool that does not regulate, or serves nobody, can't recover either; one that loses clients or spins without a
+# fault does so after one as well; and who is counted wrong, or does not end when told to, leaves it outside its bounds.
+_SOUND = ids(
+    *("lifecycle-1", "accept-1", "accept-2", "accept-3", "accept-4"),
+    *("pool-1", "pool-2", "pool-3", "pool-5", "pool-7", "pool-9"),
+    *("recycle-1", "recycle-2", "recycle-3", "http-2", "http-3", "epoll-5"),
+    *("protocol-1", "protocol-2", "protocol-3", "protocol-5"),
+)
+# Messages come together where somebody was stopped, or many come and go.
+_COUNTS = ids("protocol-8")
 # The parent, or a child, is stopped and continued on the way to the fault.
 _STOPS_PARENT = ids("recovery-11")
 _STOPS_CHILD = ids("recovery-6")
@@ -42,6 +50,7 @@ RECOVERY_1 = _clause(
     "Idle children, the newest and the oldest, get SIGKILL, SIGSEGV and SIGTERM, so many that fewer than min_spare are "
     "left; then the load goes up and down once.",
     source=_PLACE,
+    needs=_COUNTS,
 )
 RECOVERY_2 = _clause(
     2,
@@ -63,7 +72,7 @@ RECOVERY_4 = _clause(
     "When children are killed again and again, newborns too, the pool comes back as soon as that is over.",
     "For some rounds, every newborn gets SIGKILL at first sight; then descriptors and zombies are counted.",
     source=_PLACE,
-    needs=_REPLACES,
+    needs=_REPLACES + ids("channel-5"),
 )
 RECOVERY_5 = _clause(
     5,
@@ -77,7 +86,7 @@ RECOVERY_6 = _clause(
     "A stopped child stops nobody else, and serves on when it is continued.",
     "An idle child is stopped: clients are served and the pool grows meanwhile. Continued, it takes connections again.",
     source=_ACCEPTS,
-    needs=_STOPS_PARENT,
+    needs=_STOPS_PARENT + _COUNTS,
 )
 RECOVERY_7 = _clause(
     7,
@@ -101,6 +110,7 @@ RECOVERY_9 = _clause(
     "Connections past the backlog, clients that connect and close or reset at once; on the wire, thousands of SYNs and "
     "handshakes that are reset.",
     source=_SIZE,
+    needs=_COUNTS,
 )
 RECOVERY_10 = _clause(
     10,

@@ -52,8 +52,9 @@ class Violated(Decision):
 
     verdict = Verdict.FAIL
 
-    def __init__(self, clause: Clause, *, seen: str, plan: str = "") -> None:
+    def __init__(self, clause: Clause, *, seen: str, plan: str = "", rests_on: tuple[ClauseId, ...] = ()) -> None:
         super().__init__(f"{clause.id}: {seen}")
+        self.rests_on = rests_on
         self.clause = clause
         self.seen = seen
         self.plan = plan

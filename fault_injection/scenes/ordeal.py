@@ -21,7 +21,7 @@ from fault_injection.scenes import descriptors
 from fault_injection.scenes.wording import named
 from fault_injection.stalls import Network
 from spec.channel import Kept, judge_kept
-from spec.clause import Clause
+from spec.clause import Clause, ClauseId, ids
 from spec.epoll import Ran, judge_run_time
 from spec.event import Phase, Pid, Spawned
 from spec.lifecycle import LIFECYCLE_1
@@ -36,6 +36,8 @@ from subject.stopping import NotStopped, stopped
 A_MOMENT = 0.3  # seconds
 AT_THE_START = 0.2  # seconds between the first birth and the last, where all are of the start
 CLIENTS, AT_ONCE = 10, 2  # short ones, who must all be served
+# What is left behind where nobody was killed, is left behind without a fault.
+_REAPS, _LETS_GO = ids("lifecycle-5"), ids("channel-4", "channel-5")
 # Descriptors by which a child that came after the fault may differ from those before it.
 MORE_DESCRIPTORS = 3
 
@@ -98,10 +100,8 @@ class Ordeal:
                 self.fails(seen)
             raise Blocked(POOL_1.id, seen=seen) from None
         settle_down(self.stage)
-        self._beyond, self._childs = (
-            descriptors.beyond_children(self.parent, self.live),
-            descriptors.most_of_a_child(self.live),
-        )
+        self._beyond = descriptors.beyond_children(self.parent, self.live)
+        self._childs = descriptors.most_of_a_child(self.live)
 
     def is_over(self, fault: str) -> None:
         """Note that what lasted for a while is undone: from here on the pool has to come back."""
@@ -124,9 +124,9 @@ class Ordeal:
 
     # --- what is waited for ----------------------------------------------------------------------------------------
 
-    def fails(self, seen: str) -> NoReturn:
-        """End the test: the clause does not hold."""
-        raise Violated(self.clause, seen=f"after {self.fault}: {seen}" if self.fault else seen)
+    def fails(self, seen: str, *, rests_on: tuple[ClauseId, ...] = ()) -> NoReturn:
+        """End the test: the clause does not hold; where one that this `rests_on` fails too, that is the cause."""
+        raise Violated(self.clause, seen=f"after {self.fault}: {seen}" if self.fault else seen, rests_on=rests_on)
 
     def hold(self, count: int) -> list[Client]:
         """Keep so many children busy more, and wait until all are. Raises Blocked where silent clients are not kept."""
@@ -227,7 +227,8 @@ class Ordeal:
         stage = self.stage
         zombies, waited = await_reaping(stage)
         if zombies:
-            self._leaks(f"{len(zombies)} ended children were still zombies after {waited:.1f} s ({zombies[0]} …)")
+            seen = f"{len(zombies)} ended children were still zombies after {waited:.1f} s ({zombies[0]} …)"
+            self._leaks(seen, _REAPS)
         wait(stage, lambda: all(map(asleep, [self.parent, *self.live])), within=A_MOMENT)
         before, began = ran(stage), stage.clock()
         stage.hold(A_MOMENT)
@@ -243,16 +244,16 @@ class Ordeal:
 
         # A sound server may let go of a dead child's channel at its next round.
         if self._beyond >= 0 and not self.stage.until(lambda: not any(judge_kept(kept())), within=self.stage.pace.step):
-            self._leaks(next(judge_kept(kept())).seen)
+            self._leaks(next(judge_kept(kept())).seen, _LETS_GO)
         now = descriptors.most_of_a_child(self.live)
         if 0 <= self._childs < now - MORE_DESCRIPTORS:
-            self._leaks(f"a child has {now} descriptors open, where none had more than {self._childs} before")
+            self._leaks(f"a child has {now} descriptors open, where none had more than {self._childs} before", _LETS_GO)
 
-    def _leaks(self, seen: str) -> NoReturn:
+    def _leaks(self, seen: str, rests_on: tuple[ClauseId, ...]) -> NoReturn:
         """End the test: what killed children leave behind is told once, by the clause that kills most of them."""
         if self.ended and self.clause is not RECOVERY_4:
             raise Blocked(RECOVERY_4.id, seen=f"after {self.fault}: {seen}")
-        self.fails(seen)
+        self.fails(seen, rests_on=() if self.ended else rests_on)
 
     def _nobody_spun(self, before: dict[Pid, Ran], seconds: float) -> None:
         now = ran(self.stage)

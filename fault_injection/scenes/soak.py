@@ -208,6 +208,8 @@ class Soak:
         stage = self.told.stage
         count = 4 if stage.pace.unhurried else STORM
         leave = Leave.CLOSE if drawn.place < 0.5 else Leave.RESET
+        if stage.waits_for_data:
+            return ""  # it would never be heard of
         with storm(stage.launch.socket, stage.port, count, leave=leave, network=self.told.parent):
             return f"{count} clients came and went ({leave.value})"
 
