@@ -20,9 +20,10 @@ _TALK = "3 Implementation, Messages and UNIX Domain Sockets"
 _SOUND = ids(
     *("lifecycle-1", "accept-1", "accept-2", "accept-3", "accept-4"),
     *("pool-1", "pool-2", "pool-3", "pool-5", "pool-7", "pool-9"),
-    *("recycle-1", "recycle-2", "recycle-3", "http-2", "http-3", "epoll-5"),
-    *("protocol-1", "protocol-2", "protocol-3", "protocol-5"),
+    *("http-2", "http-3", "epoll-5", "protocol-1", "protocol-2", "protocol-3", "protocol-5"),
 )
+# Some children serve more clients than others.
+_TAKES_N = ids("recycle-1", "recycle-2")
 # Messages come together where somebody was stopped, or many come and go.
 _COUNTS = ids("protocol-8")
 # The parent, or a child, is stopped and continued on the way to the fault.
@@ -102,7 +103,7 @@ RECOVERY_8 = _clause(
     "gone when it is read (the child is stopped meanwhile). On the wire: the same, and segments that are split, "
     "repeated or out of order, a window of zero, a reply that nobody acknowledges.",
     source=_ACCEPTS,
-    needs=_STOPS_CHILD + _STOPS_PARENT,
+    needs=_STOPS_CHILD + _STOPS_PARENT + _TAKES_N,
 )
 RECOVERY_9 = _clause(
     9,
@@ -133,7 +134,7 @@ RECOVERY_12 = _clause(
     "afterwards.",
     "More than 278 messages of one child while the parent is stopped, with max_connections above that.",
     source=_TALK,
-    needs=_STOPS_PARENT,
+    needs=_STOPS_PARENT + _TAKES_N,
 )
 RECOVERY_13 = _clause(
     13,
