@@ -26,6 +26,7 @@ BETWEEN_LOOKS = 0.0002
 # A parent that never sleeps, or of which that can't be seen, is given so long after it has read everything.
 SLEEPLESS = 0.25
 HELPER_SHOWS = 0.5  # seconds in which one lets go of what it has from the parent
+END_SHOWS = 0.2  # seconds from the first of its descriptors that a process lets go of to its end
 
 
 NOBODY = "(nobody can say it)"
@@ -198,12 +199,14 @@ class Actor:
         """See who came and who went, ends first, and ask the account whether that may be."""
         watch = self.stage.watch
         watch.sample()
-        if watch.parent_ended:
-            self._fail(Violation(UNPAID[self.model.owes], f"{self.stage.how_it_ended()}; before, {self.model}"))
+        self._insist_on_parent()
         live = watch.live
         for pid in [pid for pid in self.model.children if pid not in live]:
             self.rows[-1].seen.append(f"{pid} ended")
             for violation in self.model.ended(pid):
+                # A parent lets go of its channels some time before it is gone, and its children may be quicker.
+                wait(self.stage, lambda: watch.parent_ended, within=END_SHOWS)
+                self._insist_on_parent()
                 self._fail(violation)
         for pid in [pid for pid in live if pid not in self.model.children]:
             violations = list(self.model.came(pid))
@@ -213,6 +216,11 @@ class Actor:
             self.rows[-1].seen.append(f"{pid} spawned")
             for violation in violations:
                 self._fail(violation)
+
+    def _insist_on_parent(self) -> None:
+        """Fail what it owes where it has ended."""
+        if self.stage.watch.parent_ended:
+            self._fail(Violation(UNPAID[self.model.owes], f"{self.stage.how_it_ended()}; before, {self.model}"))
 
     def _is_helper(self, pid: Pid) -> bool:
         """Tell whether a newborn that nobody asked for is no part of the pool: it lets go of the listening socket."""

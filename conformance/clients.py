@@ -200,6 +200,8 @@ class Clients:
             if inode in procfs.socket_inodes(pid):
                 self.watch.sample()  # a newborn may hold it before it was ever sampled
                 holder = self._answerable(pid)
+                if self.watch.parent_ended and holder not in self.watch.live:
+                    return True  # an orphan: whose child it was can't be told any more
                 if self.holders.get(number) != holder:
                     self.holders[number] = holder
                     self.watch.write(Accepted(self.clock(), number, holder))

@@ -21,7 +21,8 @@ from conformance.stage import UNWATCHED, Calls, CannotStart, More, Stage, Subjec
 from spec.event import Phase
 from spec.lifecycle import LIFECYCLE_1
 from spec.parameters import Parameters, draw_for_plans, draw_for_pool, draw_for_recycle
-from spec.verdict import Blocked, Inconclusive
+from spec.pool import POOL_1
+from spec.verdict import Blocked, Inconclusive, Violated
 from subject.launch import LaunchRefused
 from subject.profile import Profile
 
@@ -150,6 +151,12 @@ class Launches:
         stage = self._current = self._shared
         try:
             yield stage
+        except Violated as error:
+            stage.watch.sample()
+            if stage.watch.parent_ended:
+                # What was seen of a pool without a parent is not what the test looks at.
+                raise SubjectEnded(f"{stage.how_it_ended()}; then: {error.seen}") from error
+            raise
         finally:
             if not self._as_it_was(stage):
                 self._end(stage)
@@ -250,7 +257,7 @@ class Launches:
     def _insist_on_pool(stage: Stage) -> None:
         """A pool outside its bounds can serve other sections; none at all can't."""
         if stage.watch.parent_ended:
-            raise Blocked(LIFECYCLE_1.id, seen=stage.how_it_ended())
+            raise Blocked(POOL_1.id, seen=stage.how_it_ended())
 
     def _insist_on_subject(self) -> None:
         """Raise Blocked where the subject is known not to start, or enough is known of it."""

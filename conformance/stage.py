@@ -16,8 +16,10 @@ from drivers.client import Client
 from observers import procfs, sock_diag
 from observers.pool_watch import PoolWatch
 from observers.sock_diag import SockDiag, TcpSocket
+from spec.clause import ids
 from spec.event import Pid
 from spec.parameters import Parameters
+from spec.verdict import Decision, Verdict
 from subject.launch import Launch, Order, Report
 from subject.profile import Profile
 from subject.refusal import Refusal
@@ -29,8 +31,14 @@ class CannotStart(Exception):
     """The subject did not come to listen on any port; the text is what was seen."""
 
 
-class SubjectEnded(Exception):
-    """The pool's parent ended while the suite waited for something; the text is what was seen."""
+class SubjectEnded(Decision):
+    """The pool's parent ended while the suite waited for something; the text is what was seen.
+
+    Where nobody has made more of it, it fails the clause that was being judged, but for a pool that does not regulate.
+    """
+
+    verdict = Verdict.FAIL
+    rests_on = ids(*(f"pool-{number}" for number in range(1, 10)))
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from conformance.passers import Passers
 from conformance.regulation import QuietRound, Stopped, await_reaping, rest, settle, settle_start, want
-from conformance.stage import Stage
+from conformance.stage import Stage, SubjectEnded
 from drivers.client import Client
 from spec.accept import ACCEPT_4, judge_holders
-from spec.event import Lost, Phase, Pid, Stranded, Timeline, Wanted
+from spec.event import Collapsed, Lost, Phase, Pid, Stranded, Timeline, Wanted
 from spec.http import HTTP_3
 from spec.parameters import Parameters
 from spec.pool import judge
@@ -81,12 +81,17 @@ def play(stage: Stage) -> Tide:
         for phase, act in acts:
             try:
                 act(stage, tide)
+            except SubjectEnded as error:
+                # Between two waits for the pool: it fails what this phase is there to show, all the same.
+                stage.watch.write(Collapsed(stage.clock(), phase, str(error)))
+                break
             except Stopped:
                 # A pool that starts outside its bounds may still grow and shed as it should: that is judged too.
                 if phase is not Phase.START or not stage.watch.live or stage.watch.parent_ended:
                     raise
             tide.phases.append(phase)
-        tide.completed = True
+        else:
+            tide.completed = True
     except Stopped:
         pass
     _look_at_broken(stage, tide)

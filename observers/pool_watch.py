@@ -11,7 +11,7 @@ from collections.abc import Callable, Container
 from observers import procfs
 from observers.procfs import Stat
 from observers.sock_diag import SockDiag, TcpSocket
-from spec.event import Ended, Event, Inode, Pid, Reaped, Spawned, Timeline
+from spec.event import Accepted, Ended, Event, Inode, Pid, Reaped, Spawned, Timeline
 
 # The calls in which a process waits for whatever comes first.
 _FOR_NEWS = frozenset(
@@ -134,9 +134,11 @@ class PoolWatch:
         A newborn of the pool has it from its parent, or opens one of its own soon. True where one was found that was
         not known before.
         """
-        if not self.children_hold_listener:
+        # Whoever has no parent any more is on its way out, and lets go of the socket first.
+        if not self.children_hold_listener or self.parent_ended:
             return False
-        helpers = {pid for pid in self._known if pid not in self._ended and self._is_helper(pid)}
+        accepted = {event.pid for event in self._events if isinstance(event, Accepted)}
+        helpers = {pid for pid in self._known if pid not in self._ended | accepted and self._is_helper(pid)}
         found = helpers - self._strangers
         self._strangers = helpers | (self._strangers & self._ended)
         return bool(found)

@@ -86,8 +86,7 @@ PROTOCOL_8 = Clause(
     source="2 Design, second paragraph; 3 Implementation, Messages (each indicates one event)",
     observed="Several messages in one write, on many channels at once; the parent stopped meanwhile, and without that.",
     needs=ids(
-        *("lifecycle-1", "channel-1", "protocol-1", "protocol-2", "protocol-3", "protocol-5"),
-        *("pool-2", "pool-3", "recycle-1", "recycle-2"),
+        "lifecycle-1", "channel-1", "protocol-1", "protocol-2", "protocol-3", "protocol-5", "recycle-1", "recycle-2"
     ),
     ability="channel",
 )

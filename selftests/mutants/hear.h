@@ -158,6 +158,12 @@ static void hear(struct child *child)
         return; /* one read a wake-up; what is left is told of with the next message */
 #endif
     }
+#ifdef MUTANT_RESET_KILLS_PARENT
+    if (n < 0 && errno == ECONNRESET) { /* which is what comes of a K that was not read */
+        perror("recv");
+        exit(1);
+    }
+#endif
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         channel_ended(child);
 }
