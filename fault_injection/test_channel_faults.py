@@ -33,8 +33,10 @@ def test_service_goes_on_though_the_channel_is_full(launches: Launches, seen: Se
         channels = usable_channels(stage)
         few = len(told.idle) if stage.pace.unhurried else FEWEST_CLIENTS
         with ExitStack() as full:
-            with stopped([told.parent]):
+            with told.quiet():
                 told.serves(few, at_once=1)
+                # The last F comes after its client has left: it is not to take the room for the next C.
+                wait(stage, lambda: all(map(asleep, told.live)), within=stage.pace.reaction)
                 messages = [full.enter_context(filled(channel, C + F)) for channel in channels.values()]
                 told.happens(f"the parent was stopped, and the channels were full ({max(messages)} messages)")
                 # Each child says one C that still finds room, and one F that does not.

@@ -162,10 +162,8 @@ class Ordeal:
             passers.come()
             return passers.all_gone or bool(passers.lost)
 
-        served = self.stage.until(
-            over,
-            within=self.stage.pace.answer + count * (0.1 + self.stage.pace.service_time),
-        )
+        within = self.stage.pace.answer + count * (0.1 + self.stage.pace.service_time)
+        served = self.stage.until(over, within=within)
         passers.leave()
         self.stage.passing = others
         if passers.lost or not served:
@@ -174,9 +172,10 @@ class Ordeal:
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """Hold the parent stopped: nobody is spawned or shed meanwhile, and whoever ends does so by itself."""
+        """Hold the parent stopped: whoever ends does so by itself. Afterwards it first hears all that was said."""
         with stopped([self.parent]):
             yield
+        settle_down(self.stage)
 
     def keeps(self, children: Iterable[Pid], *, shed: int = 0) -> None:
         """Wait until everybody waits; but for so many as may have been `shed`, none of these may have ended."""
