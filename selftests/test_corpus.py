@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from selftests import corpus, matrix
+from selftests import checked, corpus
 from selftests.corpus import Server
 from spec.sections import CLAUSES
 
@@ -46,17 +46,17 @@ def test_a_clause_catches_its_mutant(server: Server, tmp_path: Path) -> None:
     few = ["--plans=2", "--plan-length=5"]
     # A soak of every check is short: what it meets in ten seconds is drawn, and enough.
     more = ["--soak=10"] if server.clause == "recovery-17" else []
-    checked = matrix.check(server, tmp_path, clauses=[server.clause], workers=0, options=[*few, *more])
-    assert server.clause in checked.failed, matrix.told(checked)
+    said = checked.check(server, tmp_path, clauses=[server.clause], workers=0, options=[*few, *more])
+    assert server.clause in said.failed, str(said)
 
 
 # A server that regulates once a second is judged to the end, on a machine that does other things as well.
-@pytest.mark.timeout(matrix.LONGEST)
+@pytest.mark.timeout(checked.LONGEST)
 @needs_compiler
 @pytest.mark.parametrize(
     "server", [server for server in corpus.variants() if server.name in QUICK_VARIANTS], ids=lambda server: server.name
 )
 def test_no_alarm_is_raised_on_a_variant(server: Server, tmp_path: Path) -> None:
     # Four at a time where most is waiting; elsewhere they would only be in each other's way.
-    checked = matrix.check(server, tmp_path, workers=4 if server.name == "classical" else 2)
-    assert checked.outcome == "sound", matrix.told(checked)
+    said = checked.check(server, tmp_path, workers=4 if server.name == "classical" else 2)
+    assert said.outcome == "sound", str(said)

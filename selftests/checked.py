@@ -1,0 +1,114 @@
+"""One check of one server of the corpus: how it is run, what it said, and whether the suite was right.
+
+What a check said is kept beside the server that was built, so that a page of all can be made from several runs.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selftests import corpus
+from selftests.corpus import Server
+
+ROOT = Path(__file__).resolve().parent.parent
+# A check of a failing server is cut short; a sound one that regulates once a second and sleeps in each service is not.
+LONGEST = 600
+KEPT = "checked.json"
+WRONG = ("MISSED", "elsewhere", "ALARM", "BROKEN")  # outcomes with which the suite was not right
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check said of one server: the clauses by verdict, and what it took."""
+
+    server: Server
+    verdicts: dict[str, str]
+    seen: dict[str, str]
+    seconds: float
+    trouble: str = ""
+
+    @property
+    def failed(self) -> list[str]:
+        """The clauses that fail."""
+        return [clause for clause, verdict in self.verdicts.items() if verdict == "fail"]
+
+    @property
+    def unexpected(self) -> list[str]:
+        """The clauses that fail, and need not."""
+        expected = {self.server.clause, *self.server.also}
+        return [] if corpus.EVERYTHING in expected else [clause for clause in self.failed if clause not in expected]
+
+    @property
+    def odd(self) -> dict[str, str]:
+        """The verdicts that a sound server must not get."""
+        fine = ("pass", "not-applicable", "not-run")
+        return {clause: verdict for clause, verdict in self.verdicts.items() if verdict not in fine}
+
+    @property
+    def outcome(self) -> str:
+        """Say in a word whether the suite was right: caught, caught+ (others too), or sound; else one of WRONG."""
+        if self.trouble or "error" in self.verdicts.values():
+            return "BROKEN"
+        if not self.server.clause:
+            return "ALARM" if self.odd else "sound"
+        if self.server.clause in self.failed:
+            return "caught+" if self.unexpected else "caught"
+        return "elsewhere" if self.failed else "MISSED"
+
+    def __str__(self) -> str:
+        """The outcome, and in a line each the clauses that matter."""
+        server = self.server
+        lines = [f"{self.outcome:10} {server.name:34} {server.clause:12} {self.seconds:5.1f} s {self.trouble}"]
+        for clause, verdict in self.verdicts.items():
+            if verdict in ("fail", "error", "inconclusive") or (verdict == "blocked" and not server.clause):
+                expected = "" if clause == server.clause or clause in server.also else "(not expected) "
+                lines.append(f"    {clause:12} {verdict:12} {expected}{self.seen[clause][:200]}")
+        return "\n".join(lines)
+
+
+def check(
+    server: Server, folder: Path, *, clauses: Sequence[str] = (), workers: int = 2, options: Sequence[str] = ()
+) -> Checked:
+    """Build one server into a folder of its own and judge it, by all clauses or by some; keeps what was said there."""
+    began = time.monotonic()
+    where = folder / server.name
+    document = where / "verdict.json"
+    try:
+        profile = server.built(where)
+        command = [
+            *(sys.executable, "-m", "pytest", "-c", "tox.ini", "--rootdir", "."),
+            "conformance",
+            "fault_injection",
+        ]
+        chosen = [*(f"--clause={clause}" for clause in clauses), *options]
+        asked = [*("-p", "no:terminal", "--verdict"), *("-n", str(workers)), *("--subject", str(profile)), *chosen]
+        done = subprocess.run(
+            [*command, *asked, "--json", str(document)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+            check=False,
+        )
+        (where / "output.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+        judged = json.loads(document.read_text(encoding="utf-8"))["clauses"]
+    except (subprocess.SubprocessError, OSError, ValueError) as error:
+        return Checked(server, {}, {}, time.monotonic() - began, trouble=f"{type(error).__name__}: {error}"[:300])
+    verdicts, seen = ({clause["id"]: clause[key] for clause in judged} for key in ("verdict", "seen"))
+    checked = Checked(server, verdicts, seen, time.monotonic() - began)
+    kept = {"verdicts": verdicts, "seen": seen, "seconds": checked.seconds}
+    (where / KEPT).write_text(json.dumps(kept), encoding="utf-8")
+    return checked
+
+
+def kept(server: Server, folder: Path) -> Checked | None:
+    """Give what the last check of a server said, where one was kept in this folder."""
+    try:
+        read = json.loads((folder / server.name / KEPT).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Checked(server, read["verdicts"], read["seen"], read["seconds"])
