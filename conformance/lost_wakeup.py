@@ -81,7 +81,7 @@ def _line(stage: Stage, left: Races, children: list[Pid]) -> list[Pid]:
 
 
 def _race(stage: Stage, seat: ParentSeat, left: Races, hot: Pid) -> None:
-    herd = is_woken_with_others(hot)
+    herd = _is_woken_with_others(hot)
     left.trials += 1
     client = stage.hold_connections(1)[0]
     if not seat.say(hot, K):
@@ -112,7 +112,7 @@ def _told(stage: Stage, hot: Pid, others: list[Pid]) -> str:
     return f"{seen}, and was only when another client came" if freed else seen
 
 
-def is_woken_with_others(pid: Pid) -> bool:
+def _is_woken_with_others(pid: Pid) -> bool:
     """Tell whether a child watches a socket plainly, as in a herd: then nobody's end takes a wake-up along."""
     try:
         watched = [entry for epoll in epoll_interest.epolls(pid).values() for entry in epoll]

@@ -84,14 +84,13 @@ def play(stage: Stage) -> Tide:
             except SubjectEnded as error:
                 # Between two waits for the pool: it fails what this phase is there to show, all the same.
                 stage.watch.write(Collapsed(stage.clock(), phase, str(error)))
-                break
+                raise Stopped from error
             except Stopped:
                 # A pool that starts outside its bounds may still grow and shed as it should: that is judged too.
                 if phase is not Phase.START or not stage.watch.live or stage.watch.parent_ended:
                     raise
             tide.phases.append(phase)
-        else:
-            tide.completed = True
+        tide.completed = True
     except Stopped:
         pass
     _look_at_broken(stage, tide)

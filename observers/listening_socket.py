@@ -3,13 +3,12 @@
 Looks through a duplicate of the socket, held for microseconds; nothing is set.
 """
 
-import os
 import socket
 from collections.abc import Container, Iterable
 
 from observers import procfs
 from spec.event import Inode, Pid
-from subject.duplicate import EndGone, SeatRefused, duplicated
+from subject.duplicate import EndGone, SeatRefused, duplicate
 
 
 def waits_for_data(pids: Iterable[Pid], listeners: Container[Inode]) -> bool:
@@ -21,7 +20,7 @@ def waits_for_data(pids: Iterable[Pid], listeners: Container[Inode]) -> bool:
         try:
             for inode, descriptor in procfs.sockets(pid).items():
                 if inode in listeners:
-                    with duplicated(pid, descriptor, inode=inode) as copy, socket.socket(fileno=os.dup(copy)) as ours:
+                    with socket.socket(fileno=duplicate(pid, descriptor, inode=inode)) as ours:
                         return bool(ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT))
         except (EndGone, SeatRefused, PermissionError):
             continue

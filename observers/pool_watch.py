@@ -138,7 +138,7 @@ class PoolWatch:
         if not self.children_hold_listener or self.parent_ended:
             return False
         accepted = {event.pid for event in self._events if isinstance(event, Accepted)}
-        helpers = {pid for pid in self._known if pid not in self._ended | accepted and self._is_helper(pid)}
+        helpers = {pid for pid in self._known.keys() - self._ended - accepted if self._is_helper(pid)}
         found = helpers - self._strangers
         self._strangers = helpers | (self._strangers & self._ended)
         return bool(found)
