@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from selftests import corpus
 from selftests.checked import ROOT, check
 from selftests.corpus import Server
@@ -48,6 +50,9 @@ class Row:
     seconds: float
     verdict: str  # `sound`, or each clause that was odd and how
     mended: str = ""  # the commit that mended an alarm, by hand
+
+
+_ROW = TypeAdapter(Row)
 
 
 def main() -> int:
@@ -120,17 +125,7 @@ def read(file: Path) -> Iterator[Row]:
     """Read what was kept. Raises FileNotFoundError."""
     with file.open(encoding="utf-8", newline="") as opened:
         for line in csv.DictReader(opened):
-            yield Row(
-                at=line["at"],
-                commit=line["commit"],
-                load=line["load"],
-                at_once=int(line["at_once"]),
-                variant=line["variant"],
-                seed=int(line["seed"]),
-                seconds=float(line["seconds"]),
-                verdict=line["verdict"],
-                mended=line["mended"],
-            )
+            yield _ROW.validate_python(line)
 
 
 def page(rows: list[Row]) -> str:

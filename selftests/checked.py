@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,9 +101,15 @@ def check(
         return Checked(server, {}, {}, time.monotonic() - began, trouble=f"{type(error).__name__}: {error}"[:300])
     verdicts, seen = ({clause["id"]: clause[key] for clause in judged} for key in ("verdict", "seen"))
     checked = Checked(server, verdicts, seen, time.monotonic() - began)
-    kept = {"verdicts": verdicts, "seen": seen, "seconds": checked.seconds}
-    (where / KEPT).write_text(json.dumps(kept), encoding="utf-8")
+    to_keep = {"verdicts": verdicts, "seen": seen, "seconds": checked.seconds}
+    (where / KEPT).write_text(json.dumps(to_keep), encoding="utf-8")
     return checked
+
+
+def counted(checks: Sequence[Checked]) -> str:
+    """Say how many there are of each outcome."""
+    counts = Counter(each.outcome for each in checks)
+    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
 
 
 def kept(server: Server, folder: Path) -> Checked | None:

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from selftests import corpus
-from selftests.checked import WRONG, Checked, kept
+from selftests.checked import WRONG, Checked, counted, kept
 from selftests.markdown import table
-from spec.clause import Clause
 from spec.sections import SECTIONS
 
 HEAD = """\
@@ -24,13 +23,13 @@ def write(page: Path, folder: Path) -> list[str]:
     """Write the page from what a folder has kept; gives the names of servers of which it has nothing."""
     everyone = corpus.mutants() + corpus.variants()
     checks = {server.name: checked for server in everyone if (checked := kept(server, folder))}
-    page.write_text("\n".join(_lines(checks)) + "\n", encoding="utf-8")
+    page.write_text("\n".join(_lines(list(checks.values()))) + "\n", encoding="utf-8")
     return [server.name for server in everyone if server.name not in checks]
 
 
-def _lines(checks: dict[str, Checked]) -> Iterator[str]:
-    mutants = [checks[each.name] for each in corpus.mutants() if each.name in checks]
-    variants = [checks[each.name] for each in corpus.variants() if each.name in checks]
+def _lines(checks: Sequence[Checked]) -> Iterator[str]:
+    mutants = [each for each in checks if each.server.clause]
+    variants = [each for each in checks if not each.server.clause]
     yield HEAD
     yield table(
         ["", "servers", "outcomes", "seconds each", "slowest"],
@@ -40,7 +39,7 @@ def _lines(checks: dict[str, Checked]) -> Iterator[str]:
         yield f"\n## {section.name}: {section.title}\n"
         yield table(
             ["clause", "mutant", "what is wrong with it", "outcome", "fails too"],
-            (row for clause in section for row in _rows(clause, checks)),
+            (_row(each) for clause in section for each in mutants if each.server.clause == clause.id),
         )
     yield "\n## Variants\n"
     yield table(
@@ -50,18 +49,14 @@ def _lines(checks: dict[str, Checked]) -> Iterator[str]:
 
 
 def _summary(name: str, checks: Sequence[Checked]) -> list[str]:
-    outcomes = [each.outcome for each in checks]
-    counts = ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(sorted(outcomes)))
     seconds = sorted(each.seconds for each in checks) or [0.0]
-    return [name, str(len(checks)), counts, f"{seconds[len(seconds) // 2]:.0f} (median)", f"{seconds[-1]:.0f}"]
+    return [name, str(len(checks)), counted(checks), f"{seconds[len(seconds) // 2]:.0f} (median)", f"{seconds[-1]:.0f}"]
 
 
-def _rows(clause: Clause, checks: dict[str, Checked]) -> Iterator[list[str]]:
-    for server in corpus.mutants():
-        if server.clause == clause.id and server.name in checks:
-            checked = checks[server.name]
-            others = ", ".join(each for each in checked.failed if each != clause.id)
-            yield [clause.id, f"`{server.name}`", server.why, _outcome(checked), others]
+def _row(checked: Checked) -> list[str]:
+    server = checked.server
+    others = ", ".join(each for each in checked.failed if each != server.clause)
+    return [server.clause, f"`{server.name}`", server.why, _outcome(checked), others]
 
 
 def _outcome(checked: Checked) -> str:

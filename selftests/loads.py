@@ -5,11 +5,12 @@ A load is two programs a processor. They end with the block, and with us, howeve
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from selftests.facts import PYTHON
 
 _ENDS_WITH_US = "import ctypes; ctypes.CDLL(None).prctl(1, 9)\n"  # PR_SET_PDEATHSIG, SIGKILL
 _COMPUTES = "while True: pass\n"
@@ -71,7 +72,7 @@ def load(name: str) -> Iterator[list[int]]:
         programs = []
         for number in range(count):
             file = Path(scratch) / str(number)
-            program = subprocess.Popen([sys.executable, "-I", "-S", "-c", _ENDS_WITH_US + source, str(file)])
+            program = subprocess.Popen([*PYTHON, _ENDS_WITH_US + source, str(file)])
             running.callback(_end, program)
             programs.append(program.pid)
         yield programs

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from selftests import corpus, detection
-from selftests.checked import WRONG, check
+from selftests.checked import WRONG, Checked, check, counted
 from selftests.corpus import Server
 
 
@@ -28,15 +28,15 @@ def main() -> int:
     servers = [server for name in options.names or ["mutants", "variants"] for server in _named(name)]
     with tempfile.TemporaryDirectory(prefix="matrix-") as scratch, ThreadPoolExecutor(options.at_once) as executor:
         folder = options.out or Path(scratch)
-        outcomes: list[str] = []
+        checks: list[Checked] = []
         for checked in executor.map(lambda server: check(server, folder), servers):
-            print(f"{len(outcomes) + 1:3} of {len(servers)}  {checked}", flush=True)
-            outcomes.append(checked.outcome)
+            checks.append(checked)
+            print(f"{len(checks):3} of {len(servers)}  {checked}", flush=True)
         if options.page:
             unknown = detection.write(options.page, folder)
             print(f"{options.page} is written" + (f"; not checked yet: {', '.join(unknown)}" if unknown else ""))
-    print(", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in sorted(set(outcomes))))
-    return int(any(outcome in WRONG for outcome in outcomes))
+    print(counted(checks))
+    return int(any(checked.outcome in WRONG for checked in checks))
 
 
 def _named(name: str) -> list[Server]:

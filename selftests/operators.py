@@ -21,6 +21,7 @@ import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -73,6 +74,7 @@ class Tried:
     seconds: float
 
 
+@cache
 def operators() -> dict[str, Operator]:
     """Give the operators by name."""
     provider = OperatorProvider()
@@ -83,9 +85,9 @@ def changes(package: Path, root: Path) -> Iterator[Change]:
     """List all changes to the modules of a package, but for those that change nothing, or a type alone."""
     for module in sorted(package.rglob("*.py")):
         source = module.read_text(encoding="utf-8")
-        known = {_bare(source)}
+        known, nodes = {_bare(source)}, list(ast_nodes(get_ast(source)))
         for name, operator in operators().items():
-            count = sum(1 for node in ast_nodes(get_ast(source)) for _ in operator.mutation_positions(node))
+            count = sum(1 for node in nodes for _ in operator.mutation_positions(node))
             for occurrence in range(count):
                 changed = mutate_code(source, operator, occurrence)
                 bare = _bare(changed) if changed is not None else None
