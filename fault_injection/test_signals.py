@@ -8,7 +8,7 @@ import pytest
 from conformance.launches import Launches
 from conformance.seats import asleep, settle_down, usable_channels, wait, why_not_held
 from drivers import child_seat
-from fault_injection.scenes.newborns import newborns
+from fault_injection.scenes.newborns import newborns, present
 from fault_injection.scenes.ordeal import Ordeal, ordeal
 from fault_injection.scenes.wording import named
 from fault_injection.signals import killed, rain, signal_first_sight, signalled
@@ -83,7 +83,7 @@ def test_the_pool_comes_back_when_all_children_are_killed(launches: Launches, se
 @pytest.mark.clause("recovery-4")
 def test_the_pool_comes_back_when_newborns_are_no_longer_killed(launches: Launches, seen: Seen) -> None:
     with ordeal(launches, recovery.RECOVERY_4) as told:
-        stage, known, found = told.stage, set(told.live), 0
+        stage, known, found = told.stage, present(told), 0
         kill_at_first_sight = lambda pid: signal_first_sight(pid, signal.SIGKILL)  # noqa: E731 - as a verb
         victims = told.idle[: len(told.idle) - stage.parameters.min_spare + 1]
         end = stage.clock() + ROUNDS * stage.pace.round
@@ -239,7 +239,7 @@ def test_a_newborn_that_gets_sigterm_harms_nobody_else(launches: Launches, seen:
     with ordeal(launches, recovery.RECOVERY_15) as told:
         stage, signalled_ones = told.stage, 0
         for _ in range(4):
-            known = set(told.live)
+            known = present(told)
             victims = told.idle[: len(told.idle) - stage.parameters.min_spare + 1]
             others = [pid for pid in told.live if pid not in victims]
             with killed(victims):

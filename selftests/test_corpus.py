@@ -25,6 +25,7 @@ QUICK_VARIANTS = [
     "round-robin",
     "counts-nobody",
     "defers-accept",
+    "logger",
     "classical",
 ]
 

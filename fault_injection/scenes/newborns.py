@@ -7,6 +7,11 @@ from observers import procfs
 from spec.event import Pid
 
 
+def present(told: Ordeal) -> set[Pid]:
+    """Give all children of the parent, those too that are no part of the pool (a logger): they are not newborn."""
+    return set(procfs.children(told.parent))
+
+
 def newborns(told: Ordeal, known: set[Pid], *, within: float, each: Callable[[Pid], object]) -> list[Pid]:
     """Wait for children beyond those `known`, looking as often as can be; `each` gets every one at first sight."""
     stage = told.stage
