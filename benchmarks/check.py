@@ -1,7 +1,8 @@
-"""How long a whole check takes, and how much memory the suite has at its peak: `benchmarks/check.py [--rounds N]`.
+"""How long a whole check takes, and how much memory the suite has at its peak.
 
-Interleaved rounds of the reference server and the example in C, with 2 workers. Memory is the sum of the suite's own
-processes (launcher, workers, wardens), shared pages counted by halves and thirds (PSS), looked at every 50 ms.
+`benchmarks/check.py [--rounds N] [--workers N]`: interleaved rounds of the reference server and the example in C, with 2
+workers by default. Memory is the sum of the suite's own processes (launcher, workers, wardens), shared pages counted by
+halves and thirds (PSS), looked at every 50 ms.
 """
 
 import argparse
@@ -61,11 +62,12 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--workers", type=int, default=2)
+    asked = parser.parse_args()
     results: dict[str, list[tuple[float, float, int]]] = {name: [] for name in SUBJECTS}
-    for _ in range(rounds):
+    for _ in range(asked.rounds):
         for name, options in SUBJECTS.items():
-            results[name].append(checked(options))
+            results[name].append(checked(["-n", str(asked.workers), *options]))
     for name, each in results.items():
         seconds = [result[0] for result in each]
         print(

@@ -235,6 +235,11 @@ def test_meaningless_signals_disturb_nobody(launches: Launches, seen: Seen) -> N
         seen(f"{told}: {falling.fallen} signals were sent")
 
 
+def fate_of(pids: list[Pid]) -> Callable[[], bool]:
+    """Give the question whether all these have either ended, or come to rest."""
+    return lambda: all(map(asleep, pids))
+
+
 @pytest.mark.clause("recovery-15")
 def test_a_newborn_that_gets_sigterm_harms_nobody_else(launches: Launches, seen: Seen) -> None:
     with ordeal(launches, recovery.RECOVERY_15) as told:
@@ -255,7 +260,7 @@ def test_a_newborn_that_gets_sigterm_harms_nobody_else(launches: Launches, seen:
                 signalled_ones += len(came)
                 told.fault = f"a newborn, {named(came)}, got SIGTERM at first sight"
             # First what becomes of the newborn: a pool is not whole with one in it that is about to end.
-            wait(stage, lambda: all(map(asleep, came)), within=stage.pace.reaction)
+            wait(stage, fate_of(came), within=stage.pace.reaction)
             told.comes_back()
             told.keeps(others, shed=told.most_shed)
         if not signalled_ones:

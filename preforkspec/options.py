@@ -72,7 +72,7 @@ def _check(check: argparse.ArgumentParser) -> None:
     )
     judging.add_argument("--replay", metavar="FILE", type=Path, help="perform the plan in this file, and no other")
     judging.add_argument(
-        "-n", metavar="WORKERS", dest="workers", type=_workers, help="default: 2, or 3 for a server that sleeps"
+        "-n", metavar="WORKERS", dest="workers", type=_workers, help="default: 3, or 4 for a server that sleeps"
     )
     check.add_argument_group("reports").add_argument("--json", metavar="FILE", type=Path, help="write the verdict here")
 
