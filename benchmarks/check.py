@@ -1,8 +1,8 @@
 """How long a whole check takes, and how much memory the suite has at its peak.
 
 `benchmarks/check.py [--rounds N] [--workers N]`: interleaved rounds of the reference server and the example in C, with
-2 workers by default. Memory is the sum of the suite's own processes (launcher, workers, wardens), shared pages counted by
-halves and thirds (PSS), looked at every 50 ms.
+2 workers by default. Memory is the sum of the suite's own processes (launcher, workers, wardens), shared pages counted
+by halves and thirds (PSS), looked at every 50 ms.
 """
 
 import argparse
