@@ -60,6 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--soak", metavar="SECONDS", type=float, help="random faults and load, for so long, and no more")
     group.addoption("--replay", metavar="PLAN", help="perform this plan, and no other")
     group.addoption("--again", metavar="CMD", default="preforkspec check", help="the command to see a verdict again")
+    group.addoption("--slowest", metavar="N", type=int, help="tell where the time went, for the N slowest clauses")
     group.addoption("--run-folder", metavar="DIR", type=Path, help="the folder of the run; its owner removes it")
 
 
@@ -215,9 +216,10 @@ def pytest_runtest_makereport(
     launches: Launches | None = getattr(item, "funcargs", {}).get("launches")
     output = launches.last_output() if launches is not None and error is not None else ""
     seconds = item.stash[SET_UP] + (call.duration if call.when == "call" else 0.0)
+    spent = launches.account.close() if launches is not None else {}
     for clause in _clauses(item):
         finding = findings.from_outcome(
-            clause, item.nodeid, error, seen=item.stash.get(SEEN, ""), output=output, seconds=seconds
+            clause, item.nodeid, error, seen=item.stash.get(SEEN, ""), output=output, seconds=seconds, spent=spent
         )
         report.user_properties.append((findings.PROPERTY, finding.as_json()))
         if finding.verdict is Verdict.FAIL:

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import IO, TypeVar
 
+from conformance.account import Account, Purpose, spent_on
 from conformance.pace import Pace
 from conformance.parameter_sets import PLAN_A, POOL_A, RECYCLE_A, VOICE_A
 from conformance.regulation import Stopped, settle, settle_start
@@ -43,6 +44,7 @@ class Launches:
     isolate: bool = True
     worker: str = "main"
     output: str = ""
+    account: Account = field(default_factory=Account)
     used: list[Parameters] = field(default_factory=list)  # every set that the subject was told
     _scenes: dict[str, object] = field(default_factory=dict)
     _shared: Stage | None = None
@@ -202,11 +204,12 @@ class Launches:
             stage.close()
             raise
 
+    @spent_on(Purpose.LAUNCHING)
     def _launch(
         self, parameters: Parameters, port: int, *, occupied_port: int | None = None, calls: Calls = UNWATCHED
     ) -> Stage:
         lock = self._only_one_on_port()
-        more: More = {"isolate": self.isolate, "occupied_port": occupied_port, "calls": calls}
+        more: More = {"account": self.account, "isolate": self.isolate, "occupied_port": occupied_port, "calls": calls}
         try:
             self._current = Stage(self.profile, parameters, port, pace=self.pace, **more)
         except LaunchRefused as error:

@@ -7,6 +7,7 @@ how the wait ended. It decides nothing.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from conformance.account import Purpose, spent_on
 from conformance.stage import Patience, Stage, SubjectEnded
 from observers import procfs
 from spec.epoll import Ran
@@ -30,6 +31,7 @@ def want(stage: Stage, phase: Phase, change: int) -> None:
     stage.hold_connections(change)
 
 
+@spent_on(Purpose.SETTLING)
 def settle_start(stage: Stage) -> None:
     """Wait for the pool of a server that has just begun to listen, and learn which process is its parent.
 
@@ -83,6 +85,7 @@ class Approach:
         return reached > before
 
 
+@spent_on(Purpose.SETTLING)
 def settle(
     stage: Stage, phase: Phase, *, meanwhile: Callable[[], None] | None = None, within: float | None = None
 ) -> None:
@@ -147,6 +150,7 @@ class QuietRound:
     ran: dict[Pid, Ran]
 
 
+@spent_on(Purpose.HOLDING)
 def rest(stage: Stage, phase: Phase) -> QuietRound:
     """Wait until the pool has been within its bounds, and nobody came or went, for one round.
 

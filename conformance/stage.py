@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, TypedDict, Unpack
 
+from conformance.account import Account, Purpose, spent_on
 from conformance.clients import Clients
 from conformance.pace import MOST_BETWEEN_LOOKS, Pace
 from drivers.client import Client
@@ -55,6 +56,7 @@ UNWATCHED = Calls()
 class More(TypedDict, total=False):
     """What else a launch may be given. `occupied_port` is listened on by another process."""
 
+    account: Account
     isolate: bool
     occupied_port: int | None
     calls: Calls
@@ -73,6 +75,7 @@ class Stage(Clients):
         **more: Unpack[More],
     ) -> None:
         """Launch the subject; raises LaunchRefused."""
+        self.account = more.get("account") or Account()
         self.calls = more.get("calls", UNWATCHED)
         self.profile = profile
         self.parameters = parameters
@@ -107,6 +110,7 @@ class Stage(Clients):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @spent_on(Purpose.ENDING)
     def close(self) -> None:
         """End the subject and let go of everything."""
         if self.closed:
@@ -126,6 +130,7 @@ class Stage(Clients):
     def _seconds(self) -> float:
         return time.monotonic() - self._began
 
+    @spent_on(Purpose.LAUNCHING)
     def start(self, *, elsewhere_after: float | None = None) -> Self:
         """Wait until the subject listens; gives itself. Raises CannotStart, and closes, when it does not.
 
@@ -226,6 +231,7 @@ class Stage(Clients):
             and (time.monotonic() - client.answered > self.pace.round * self.pace.patience + self.pace.service_time)
         )
 
+    @spent_on(Purpose.HOLDING)
     def hold(self, seconds: float) -> None:
         """Let time go by under observation."""
         end = time.monotonic() + seconds

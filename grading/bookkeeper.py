@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from grading import document as documents
+from grading.durations import durations
 from grading.finding import PARAMETERS, PROPERTY, Finding
 from grading.ledger import Ledger, conforms
 from grading.progress import Progress
@@ -136,6 +137,8 @@ class Bookkeeper:
         self.terminal.verdict(
             self.ledger, document, level=self.level, seed=self.options.seed, seconds=seconds, stopped=stopped
         )
+        if self.options.slowest:
+            self.terminal.print(durations(self.ledger.findings, most=self.options.slowest))
         return self._told
 
     def _clauses_of(self, nodeid: str) -> list[ClauseId]:

@@ -1,6 +1,7 @@
 """What one test found of one clause, in a form that travels between processes."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from spec.clause import ClauseId
@@ -14,7 +15,10 @@ PARAMETERS = "parameters"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One test's verdict on one clause. `seen` says what was seen, also for a pass; `seconds` how long it took."""
+    """One test's verdict on one clause. `seen` says what was seen, also for a pass; `seconds` how long it took.
+
+    `spent` are those of the seconds that a purpose is known of, by that: launching, settling …
+    """
 
     clause: ClauseId
     test: str
@@ -25,6 +29,7 @@ class Finding:
     plan: str = ""  # that shows a failure again, where one does
     output: str = ""
     seconds: float = 0.0
+    spent: Mapping[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Give the finding as plain values."""
@@ -38,7 +43,14 @@ class Finding:
 
 
 def from_outcome(
-    clause: ClauseId, test: str, error: BaseException | None, *, seen: str, output: str, seconds: float
+    clause: ClauseId,
+    test: str,
+    error: BaseException | None,
+    *,
+    seen: str,
+    output: str,
+    seconds: float,
+    spent: Mapping[str, float],
 ) -> Finding:
     """Say what a test found, by how it ended: an exception that is no Decision is an error of the suite."""
     verdict, blocked_by, plan = Verdict.PASS, None, ""
@@ -61,4 +73,5 @@ def from_outcome(
         plan=plan,
         output=output,
         seconds=seconds,
+        spent=spent,
     )

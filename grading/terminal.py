@@ -51,7 +51,7 @@ class Terminal:
         words = Text.assemble(
             f"preforkspec {version} judges ", (" ".join(plain(title).split()), "bold"), f" (seed {seed})"
         )
-        self._print(words, soft_wrap=True)
+        self.print(words, soft_wrap=True)
 
     def verdict(
         self, ledger: Ledger, document: dict[str, Any], *, level: Level, seed: int, seconds: float, stopped: str
@@ -70,7 +70,7 @@ class Terminal:
         if not_run:
             self._heading(None, f"not run: {in_ranges(each.clause.id for each in not_run)}", "dim")
         if stopped:
-            self._print(Text.assemble("\n", (stopped, "bold yellow"), ": what is known so far is told above"))
+            self.print(Text.assemble("\n", (stopped, "bold yellow"), ": what is known so far is told above"))
         self._summary(judged, level=level, conform=document["summary"]["conforms"], seconds=seconds, seed=seed)
 
     def _table(self, judged: Sequence[Judged]) -> None:
@@ -80,7 +80,7 @@ class Terminal:
             ]
             if not rows:
                 continue
-            self._print(Text.assemble("\n", (section.title, "bold")))
+            self.print(Text.assemble("\n", (section.title, "bold")))
             for each in rows:
                 row = Text.assemble(
                     f"  {each.clause.id:<{LABEL + 3}} ",
@@ -89,7 +89,7 @@ class Terminal:
                     plain(each.clause.text),
                 )
                 row.truncate(self.console.width, overflow="ellipsis")
-                self._print(row)
+                self.print(row)
 
     def _failure(self, judged: Judged, again: str) -> None:
         self._heading(judged, f"{judged.clause.level.value}, fails")
@@ -146,22 +146,22 @@ class Terminal:
         words.append(": ", style="not bold default")
         parts = [Text(f"{counts[each]} {name}", style=STYLES[each]) for each, name in IN_WORDS.items() if counts[each]]
         summary = Text.assemble("\n", words, Text(", ").join(parts), f" ({seconds:.1f} s, seed {seed})")
-        self._print(summary, soft_wrap=True)
+        self.print(summary, soft_wrap=True)
 
     # --- pieces ----------------------------------------------------------------------------------------------------
 
     def _heading(self, judged: Judged | None, words: str, style: str = "bold red") -> None:
         if judged is None:
-            self._print(Text.assemble("\n", (words, style)))
+            self.print(Text.assemble("\n", (words, style)))
         else:
-            self._print(Text.assemble("\n", (judged.clause.id, style), f" ({words})"))
+            self.print(Text.assemble("\n", (judged.clause.id, style), f" ({words})"))
 
     def _paragraph(self, label: str, words: str) -> None:
         self._block(label, plain(words).splitlines() or [""])
 
     def _block(self, label: str, lines: Iterable[str]) -> None:
         for line in beside(label, lines, self.console):
-            self._print(line)
+            self.print(line)
 
     def _output(self, output: str) -> None:
         lines = last_lines(output, OUTPUT_LINES)
@@ -171,9 +171,10 @@ class Terminal:
 
     def _again(self, command: str) -> None:
         # In one line however long, for it to be pasted as it stands.
-        self._print(Text.assemble((labelled("again"), "dim"), plain(command)), soft_wrap=True)
+        self.print(Text.assemble((labelled("again"), "dim"), plain(command)), soft_wrap=True)
 
-    def _print(self, what: Text, *, soft_wrap: bool = False) -> None:
+    def print(self, what: Text, *, soft_wrap: bool = False) -> None:
+        """Print, unless the reader is gone."""
         try:
             self.console.print(what, soft_wrap=soft_wrap)
         except OSError:

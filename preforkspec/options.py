@@ -7,6 +7,7 @@ from typing import NoReturn
 
 USAGE = 2
 MOST_WORKERS = 64
+EVERY_CLAUSE = 1_000_000  # more than there are
 MOST_PLANS = 10_000
 LONGEST_SOAK = 86_400  # seconds
 EPILOG = """\
@@ -74,7 +75,16 @@ def _check(check: argparse.ArgumentParser) -> None:
     judging.add_argument(
         "-n", metavar="WORKERS", dest="workers", type=_workers, help="default: 3, or 4 for a server that sleeps"
     )
-    check.add_argument_group("reports").add_argument("--json", metavar="FILE", type=Path, help="write the verdict here")
+    reports = check.add_argument_group("reports")
+    reports.add_argument("--json", metavar="FILE", type=Path, help="write the verdict here")
+    reports.add_argument(
+        "--durations",
+        metavar="N",
+        type=_count,
+        nargs="?",
+        const=EVERY_CLAUSE,
+        help="tell where the time went, for the N slowest clauses; without N: all",
+    )
 
 
 def _whole(text: str) -> int:

@@ -46,20 +46,13 @@ def options(asked: argparse.Namespace) -> list[str]:
 def _judging_options(asked: argparse.Namespace, selectors: list[str]) -> Iterator[str]:
     for name in selectors:
         yield f"--clause={name}"
-    if asked.seed is not None:
-        yield f"--seed={asked.seed}"
     if asked.json is not None:
         yield f"--json={_examine_target(asked.json)}"
-    if asked.fail_fast:
-        yield "--fail-fast"
     if asked.replay is not None:
         yield f"--replay={_examine_plan(asked.replay)}"
-    if asked.deep:
-        yield "--deep"
-    if asked.plans is not None:
-        yield f"--plans={asked.plans}"
-    if asked.plan_length is not None:
-        yield f"--plan-length={asked.plan_length}"
+    yield from (name for name, is_asked in (("--fail-fast", asked.fail_fast), ("--deep", asked.deep)) if is_asked)
+    numbers = {"seed": asked.seed, "plans": asked.plans, "plan-length": asked.plan_length, "slowest": asked.durations}
+    yield from (f"--{name}={number}" for name, number in numbers.items() if number is not None)
     # One worker is this process itself: nothing need be started, and a single clause is judged at once.
     if asked.workers > 1:
         yield from ("--tx", f"{asked.workers}*popen//python={_interpreter()}", "--dist", "load")

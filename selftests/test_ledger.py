@@ -82,7 +82,7 @@ def test_a_fault_that_did_not_happen_is_blocked_by_what_it_rests_on_and_an_error
     broken = found(ACCEPT_1.id, Verdict.FAIL)
     assert ACCEPT_1.id in DidNotTakeHold.rests_on
     for error, verdict in ((DidNotTakeHold("no fork was refused"), Verdict.BLOCKED), (KeyError(7), Verdict.ERROR)):
-        unmade = from_outcome(RECOVERY_10.id, "test", error, seen="", output="", seconds=0.0)
+        unmade = from_outcome(RECOVERY_10.id, "test", error, seen="", output="", seconds=0.0, spent={})
         assert unmade.verdict is Verdict.ERROR
         assert verdict_on(everything_passes(unmade), RECOVERY_10.id) is Verdict.ERROR
         assert verdict_on(everything_passes(broken, Finding.from_json(unmade.as_json())), RECOVERY_10.id) is verdict
@@ -155,7 +155,7 @@ def test_an_error_of_the_suite_leaves_the_matter_open() -> None:
 def test_how_a_test_ended_says_what_it_found(
     error: BaseException | None, verdict: Verdict, seen: str, by: ClauseId | None
 ) -> None:
-    finding = from_outcome(POOL_1.id, "test", error, seen="all well", output="", seconds=1.0)
+    finding = from_outcome(POOL_1.id, "test", error, seen="all well", output="", seconds=1.0, spent={})
     assert (finding.verdict, finding.seen, finding.blocked_by) == (verdict, seen, by)
 
 
@@ -168,6 +168,7 @@ def test_a_finding_travels_between_processes() -> None:
         blocked_by=LIFECYCLE_1.id,
         output="a\nb",
         seconds=0.5,
+        spent={"holding": 0.25},
     )
     assert Finding.from_json(finding.as_json()) == finding
 
