@@ -72,6 +72,7 @@ static void reap(void)
 #endif
     while ((pid = next_ended(&status)) > 0) {
         struct child *child = whose(pid);
+        strangers += child == NULL;
         if (child && !still_counted(child, status)) {
 #ifndef MUTANT_LAST_WORDS_UNHEARD
             hear(child);

@@ -5,7 +5,8 @@
 #define FREED_AT_END_OF_CHANNEL /* as the wait status may never be asked for */
 #endif
 #if defined MUTANT_KILLED_STAYS_COUNTED || defined MUTANT_STOPS_REAPING_AT_KILLED || \
-    defined MUTANT_NEWBORN_NOT_IN_TABLE || defined MUTANT_KILLED_WHILE_STOPPED || defined MUTANT_ENDS_WITHOUT_CHILDREN
+    defined MUTANT_NEWBORN_NOT_IN_TABLE || defined MUTANT_KILLED_WHILE_STOPPED || defined MUTANT_ENDS_WITHOUT_CHILDREN || \
+    defined MUTANT_STRANGER_COUNTED
 #define FREED_ONLY_BY_WAIT /* as sound as by both; so a wait that goes wrong shows */
 #endif
 
@@ -24,6 +25,7 @@ struct child {
 
 static struct child pool[MOST_CHILDREN];
 static unsigned long births;
+static int strangers; /* children that it had before it was a server: exec keeps them */
 static int owed; /* recycled children whose place is to be taken */
 static int epoll = -1;
 static volatile sig_atomic_t child_ended, asked_to_end;

@@ -63,6 +63,9 @@ static int idle_children(int live)
 #ifdef MUTANT_END_OF_CHANNEL_IS_F
     return count(IDLE) + ended_for_idle;
 #endif
+#ifdef MUTANT_STRANGER_COUNTED
+    return count(IDLE) - strangers;
+#endif
 #ifdef MUTANT_DEATH_COUNTED_TWICE
     return count(IDLE) - killed; /* once as its channel ended, and once as it was waited for */
 #endif
