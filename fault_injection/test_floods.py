@@ -56,8 +56,8 @@ def test_the_pool_comes_back_after_a_crowd_past_the_backlog(launches: Launches, 
         count = min(MOST_BEYOND_BACKLOG, backlog + BEYOND)
         if stage.pace.unhurried:
             count = UNHURRIED_STORM
-        # Without a limit a child for each of them would be right, and a thousand are too many for a machine: so the parent
-        # is stopped, and whom no child has room for waits in the queue, as where there is a limit.
+        # Without a limit a child for each of them would be right, and a thousand are too many for a machine: so the
+        # parent is stopped, and whom no child has room for waits in the queue, as where there is a limit.
         unlimited = stage.parameters.max_children is None
         with (
             told.quiet() if unlimited else nullcontext(),
