@@ -4,6 +4,7 @@ Reads their tables (`mutants/mutants.toml`, `variants/variants.toml`), builds th
 """
 
 import json
+import shutil
 import subprocess
 import tomllib
 from dataclasses import dataclass, field
@@ -11,13 +12,20 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DEFAULT_COMMAND = "./{binary} {port} {min_spare} {max_spare} {max_connections} {max_children}"
+NAMED = ("name", "why", "clause", "source", "needs", "command")  # keys of a row that are strings of Server's
 EVERYTHING = "*"  # among the clauses that may fail as well
-COMPILER = ["cc", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"]
+COMPILERS = {
+    ".c": ["cc", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pthread"],
+    ".rs": ["rustc", "--edition=2021", "-O", "-D", "warnings"],
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """One server of the corpus. `clause` is the one that must fail, empty for a variant; `also` may fail with it."""
+    """One server of the corpus. `clause` is the one that must fail, empty for a variant; `also` may fail with it.
+
+    `needs` is a command, for a server that not every machine can build or run.
+    """
 
     name: str
     why: str
@@ -25,6 +33,7 @@ class Server:
     clause: str = ""
     also: tuple[str, ...] = ()
     source: str = ""
+    needs: str = ""
     flags: tuple[str, ...] = ()
     command: str = DEFAULT_COMMAND
     profile: dict[str, object] = field(default_factory=dict)
@@ -33,7 +42,8 @@ class Server:
         """Build the server into a folder; gives the profile to check it with."""
         where.mkdir(parents=True, exist_ok=True)
         if self.source:
-            built = [*COMPILER, *self.flags, str(self.folder / self.source), "-o", str(where / self.name)]
+            compiler = COMPILERS[Path(self.source).suffix]
+            built = [*compiler, *self.flags, str(self.folder / self.source), "-o", str(where / self.name)]
             subprocess.run(built, check=True, cwd=self.folder)
         command = self.command.replace("{binary}", self.name).replace("{here}", str(self.folder))
         keys: dict[str, object] = {"name": self.name, "command": command, **self.profile}
@@ -54,15 +64,16 @@ def mutants() -> list[Server]:
 
 
 def variants() -> list[Server]:
-    """Give all variants, in the order of their table."""
-    return _read(HERE / "variants" / "variants.toml", "variant")
+    """Give the variants, in the order of their table, but for those whose compiler or interpreter is missing here."""
+    everyone = _read(HERE / "variants" / "variants.toml", "variant")
+    return [server for server in everyone if not server.needs or shutil.which(server.needs)]
 
 
 def _read(table: Path, kind: str) -> list[Server]:
     servers = []
     default = {"source": "prefork.c"} if kind == "mutant" else {}
     for row in tomllib.loads(table.read_text(encoding="utf-8"))[kind]:
-        named = default | {key: row.pop(key) for key in ("name", "why", "clause", "source", "command") if key in row}
+        named = default | {key: row.pop(key) for key in NAMED if key in row}
         also, flags = tuple(row.pop("also", ())), tuple(row.pop("flags", ()))
         servers.append(Server(**named, also=also, flags=flags, folder=table.parent, profile=row))
     return servers

@@ -40,6 +40,13 @@ def test_the_tables_name_known_clauses_and_each_server_once() -> None:
     assert len({server.name for server in everyone}) == len(everyone)
 
 
+def test_a_variant_is_left_out_where_what_it_needs_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _command: None)
+    left = {server.name for server in corpus.variants()}
+    assert "baseline" in left
+    assert "rust" not in left
+
+
 @needs_compiler
 @pytest.mark.parametrize("server", [FIRST_MUTANT[clause] for clause in CLAUSES], ids=lambda server: server.name)
 def test_a_clause_catches_its_mutant(server: Server, tmp_path: Path) -> None:
