@@ -44,7 +44,7 @@ def test_a_variant_is_left_out_where_what_it_needs_is_missing(monkeypatch: pytes
     monkeypatch.setattr(shutil, "which", lambda _command: None)
     left = {server.name for server in corpus.variants()}
     assert "baseline" in left
-    assert "rust" not in left
+    assert left.isdisjoint({"rust", "perl"})
 
 
 @needs_compiler
