@@ -19,6 +19,13 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 print("deaf", flush=True)
 signal.pause()
 """
+ONCE = """
+import signal
+signal.signal(signal.SIGSEGV, lambda number, _: signal.signal(number, signal.SIG_DFL))
+print("catches", flush=True)
+while True:
+    signal.pause()
+"""
 COUNTING = """
 import os, signal
 count = 0
@@ -67,6 +74,14 @@ def test_who_is_gone_before_is_left_out(processes: list[subprocess.Popen[str]]) 
     with signalled([NOBODY], signal.SIGTERM):
         pass
     assert not signal_first_sight(NOBODY, signal.SIGTERM)
+
+
+def test_a_handler_of_the_runtime_saves_nobody_twice() -> None:
+    with subprocess.Popen([*PYTHON, ONCE], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        with killed([Pid(process.pid)], signal.SIGSEGV):
+            assert process.wait() == -signal.SIGSEGV
 
 
 def test_who_survives_was_not_killed(processes: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch) -> None:
