@@ -35,7 +35,7 @@ def _on_the_wire(name: str, made: str, proven: str, *clauses: str) -> Fault:
 FAULTS: tuple[Fault, ...] = (
     Fault(
         name="signals.killed",
-        made="A signal that nobody survives (SIGKILL, SIGSEGV), sent by pidfd to all at once.",
+        made="A signal that nobody survives twice (SIGKILL, SIGSEGV), sent by pidfd to all at once.",
         proven="Each pidfd tells the end of its process.",
         needs=OWN,
         clauses=ids(

@@ -27,7 +27,9 @@ def options(asked: argparse.Namespace) -> list[str]:
     selectors = [name for word in asked.clause for name in word.split(",") if name]
     if asked.replay is not None and not asked.clause:
         selectors = list(import_module("spec.parent").JUDGED)
-    if asked.soak is not None and not asked.clause:
+    if asked.soak is not None:
+        if asked.clause and set(selectors) != {SOAKED}:
+            raise BadRequest(f"--soak: expected no --clause but {SOAKED}, which is all that a soak decides")
         selectors = [SOAKED]
     level = asked.level or _level_of(_examine_selection(asked, selectors))
     service_time = _service_time(asked)

@@ -214,6 +214,7 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path: Path, hasty_server: str)
         (["check", "--level", "may"], "'may'"),
         (["check", "--json", "none/verdict.json"], "none"),
         (["check", "--json", "."], "folder"),
+        (["check", "--soak", "5", "--clause", "pool"], "recovery-17"),
         (["check", "--colour"], "'--colour'"),
         (["check", "./server"], "'./server'"),
         (["clauses", "pool-99"], "'pool-99'"),

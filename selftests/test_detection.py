@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from selftests import corpus, detection
+from selftests import checked, corpus, detection
 from selftests.checked import KEPT, Checked, kept
 from selftests.corpus import Server
 
@@ -48,3 +48,10 @@ def test_the_page_has_what_was_kept_and_says_of_whom_nothing_is_known(tmp_path: 
     assert f"| {MUTANT.clause} | `{MUTANT.name}` | {MUTANT.why} | caught+ | http-4 |" in page
     assert f"| `{VARIANT.name}` | {VARIANT.why} | **ALARM** http-4: inconclusive | 7 |" in page
     assert kept(corpus.mutants()[1], tmp_path) is None
+
+
+def test_the_published_page_is_of_this_corpus_and_the_suite_was_right_about_all_of_it() -> None:
+    page = (checked.ROOT / "docs" / "detection.md").read_text(encoding="utf-8")
+    for server in corpus.mutants() + corpus.variants():
+        assert f"| `{server.name}` | {server.why.replace('|', chr(92) + '|')} |" in page, f"run the matrix: {server.name}"
+    assert not [line for line in page.splitlines() if line.startswith("|") and "**" in line]
