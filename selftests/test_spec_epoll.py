@@ -1,9 +1,11 @@
 """The judges of how processes wait: in which call, on which descriptors, with which flags, and how often they wake."""
 
+import select
+
 import pytest
 
 from spec import epoll
-from spec.epoll import EPOLLEXCLUSIVE, EPOLLIN, SPINNING, Ran, Waiting, Watched
+from spec.epoll import EPOLLEXCLUSIVE, EPOLLIN, FIRST_KERNEL_WITH_EXCLUSIVE, SPINNING, Ran, Waiting, Watched
 from spec.event import Inode, Pid
 from spec.verdict import Violation
 
@@ -27,6 +29,11 @@ def child(
         shared_epolls=shared,
         channel={CHANNEL: FAR_END} if channel is None else channel,
     )
+
+
+def test_the_flags_are_the_kernels() -> None:
+    assert (EPOLLIN, EPOLLEXCLUSIVE) == (select.EPOLLIN, select.EPOLLEXCLUSIVE)
+    assert FIRST_KERNEL_WITH_EXCLUSIVE == (4, 5)  # commit df0108c5da56, of January 2016
 
 
 SOUND = child((LISTENER, BOTH), (CHANNEL, EPOLLIN))
