@@ -72,7 +72,7 @@ class Checked:
 
 
 def check(
-    server: Server, folder: Path, *, clauses: Sequence[str] = (), workers: int = 2, options: Sequence[str] = ()
+    server: Server, folder: Path, *, clauses: Sequence[str] = (), workers: int = 3, options: Sequence[str] = ()
 ) -> Checked:
     """Build one server into a folder of its own and judge it, by all clauses or by some; keeps what was said there."""
     began = time.monotonic()
