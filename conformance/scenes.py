@@ -23,7 +23,8 @@ SCENES = (
     "together",
     "mumbled",
 )
-# Then the faults, each test a scene of its own: those first that find root causes, where a check is cut short.
+# Then the faults, each test a scene of its own, but for those of the wire: those first that find root causes, where a
+# check is cut short.
 FAULTS = ("signals", "stalls", "limits", "channel_faults", "syscalls", "wire", "woken", "floods", "soak")
 _FAULTS = re.compile(rf"/test_({'|'.join(FAULTS)})\.py::")
 # The scene stands in the brackets of a test's id; a test without one is a scene of its own.
@@ -33,9 +34,11 @@ _SCENE = re.compile(rf"\[(?:.*-)?({'|'.join(SCENES)})(?:-.*)?\]$")
 def scene_of(test: str) -> str:
     """Give the scene of a test, by its id."""
     found = _SCENE.search(test)
-    if found is None and "/test_wire.py::" in test:
-        return "wire"  # on one worker: what makes the segments takes 45 MiB, and nearly a second to import
-    return found[1] if found else test
+    if found:
+        return found[1]
+    fault = _FAULTS.search(test)
+    # On one worker: what makes the segments takes 45 MiB, and nearly a second to import.
+    return "wire" if fault and fault[1] == "wire" else test
 
 
 def place_of(test: str) -> int:

@@ -24,7 +24,7 @@ LOOKS_APART = 1.0  # milliseconds
 
 @contextmanager
 def killed(pids: Iterable[Pid], number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
-    """End processes, all of them at once, by a signal that none survives. There is nothing to undo.
+    """End processes, all of them at once, by a signal that none survives twice. There is nothing to undo.
 
     Taken hold: each pidfd tells the end of its process. Raises DidNotTakeHold; one that was gone before is left out.
     """

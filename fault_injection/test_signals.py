@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from conformance.launches import Launches
-from conformance.seats import asleep, settle_down, usable_channels, wait, why_not_held
+from conformance.seats import settle_down, usable_channels, wait, why_not_held
 from drivers import child_seat
 from fault_injection.fault import DidNotTakeHold
-from fault_injection.scenes.newborns import newborns, present
+from fault_injection.scenes.newborns import await_fate, newborns, present
 from fault_injection.scenes.ordeal import Ordeal, ordeal
 from fault_injection.scenes.wording import named
 from fault_injection.signals import killed, rain, signal_first_sight, signalled
@@ -235,11 +235,6 @@ def test_meaningless_signals_disturb_nobody(launches: Launches, seen: Seen) -> N
         seen(f"{told}: {falling.fallen} signals were sent")
 
 
-def fate_of(pids: list[Pid]) -> Callable[[], bool]:
-    """Give the question whether all these have either ended, or come to rest."""
-    return lambda: all(map(asleep, pids))
-
-
 @pytest.mark.clause("recovery-15")
 def test_a_newborn_that_gets_sigterm_harms_nobody_else(launches: Launches, seen: Seen) -> None:
     with ordeal(launches, recovery.RECOVERY_15) as told:
@@ -260,7 +255,7 @@ def test_a_newborn_that_gets_sigterm_harms_nobody_else(launches: Launches, seen:
                 signalled_ones += len(came)
                 told.fault = f"a newborn, {named(came)}, got SIGTERM at first sight"
             # First what becomes of the newborn: a pool is not whole with one in it that is about to end.
-            wait(stage, fate_of(came), within=stage.pace.reaction)
+            await_fate(told, came)
             told.comes_back()
             told.keeps(others, shed=told.most_shed)
         if not signalled_ones:

@@ -23,13 +23,15 @@ def durations(findings: Iterable[Finding], *, most: int) -> Text:
     for finding in findings:
         by_clause.setdefault(finding.clause, []).append(finding)
     rows = {clause: _sums(tests, purposes) for clause, tests in by_clause.items()}
-    slowest = sorted((clause for clause in rows if rows[clause][0] > _SHOWN), key=lambda clause: -rows[clause][0])[
-        :most
-    ]
+    slowest = sorted(rows, key=lambda clause: -rows[clause][0])[:most]
     # A test that decides two clauses took its time once.
     everything = _sums({finding.test: finding for finding in findings}.values(), purposes)
     lines = [Text(f"  {'seconds':<{LABEL + 3}} " + _cells(["in all", *purposes, TESTS]), style="dim")]
-    lines += [Text(f"  {clause:<{LABEL + 3}} " + _cells(_numbers(rows[clause]))) for clause in slowest]
+    lines += [
+        Text(f"  {clause:<{LABEL + 3}} " + _cells(_numbers(rows[clause])))
+        for clause in slowest
+        if rows[clause][0] > _SHOWN
+    ]
     lines.append(Text(f"  {'all':<{LABEL + 3}} " + _cells(_numbers(everything)), style="bold"))
     return Text("\n").join([Text("\nWhere the time went", style="bold"), *lines])
 

@@ -52,7 +52,8 @@ def _judging_options(asked: argparse.Namespace, selectors: list[str]) -> Iterato
         yield f"--json={_examine_target(asked.json)}"
     if asked.replay is not None:
         yield f"--replay={_examine_plan(asked.replay)}"
-    yield from (name for name, is_asked in (("--fail-fast", asked.fail_fast), ("--deep", asked.deep)) if is_asked)
+    flags = {"fail-fast": asked.fail_fast, "deep": asked.deep}
+    yield from (f"--{name}" for name, is_given in flags.items() if is_given)
     numbers = {"seed": asked.seed, "plans": asked.plans, "plan-length": asked.plan_length, "slowest": asked.durations}
     yield from (f"--{name}={number}" for name, number in numbers.items() if number is not None)
     # One worker is this process itself: nothing need be started, and a single clause is judged at once.

@@ -31,11 +31,6 @@ def child(
     )
 
 
-def test_the_flags_are_the_kernels() -> None:
-    assert (EPOLLIN, EPOLLEXCLUSIVE) == (select.EPOLLIN, select.EPOLLEXCLUSIVE)
-    assert FIRST_KERNEL_WITH_EXCLUSIVE == (4, 5)  # commit df0108c5da56, of January 2016
-
-
 SOUND = child((LISTENER, BOTH), (CHANNEL, EPOLLIN))
 
 
@@ -178,3 +173,8 @@ def test_a_process_that_spins_in_a_crowd_is_found_by_its_place_in_the_line() -> 
         "one that was to run once, on a machine that did not let it"
     )
     assert spinning({101: Ran(used=0.024, in_line=0.5)}) == []
+
+
+def test_the_flags_are_the_kernels() -> None:
+    assert (EPOLLIN, EPOLLEXCLUSIVE) == (select.EPOLLIN, select.EPOLLEXCLUSIVE)
+    assert FIRST_KERNEL_WITH_EXCLUSIVE == (4, 5)  # epoll_ctl(2)

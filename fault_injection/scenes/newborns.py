@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from conformance.seats import asleep, wait
 from fault_injection.scenes.ordeal import Ordeal
 from observers import procfs
 from spec.event import Pid
@@ -29,3 +30,8 @@ def newborns(told: Ordeal, known: set[Pid], *, within: float, each: Callable[[Pi
     stage.watch.sample()
     stage.check_parent()
     return found
+
+
+def await_fate(told: Ordeal, found: list[Pid]) -> None:
+    """Wait until newborns to whom something was done have either ended or come to rest."""
+    wait(told.stage, lambda: all(map(asleep, found)), within=told.stage.pace.reaction)

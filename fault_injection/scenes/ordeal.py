@@ -233,7 +233,7 @@ class Ordeal:
         stage.hold(ENOUGH)
         if ran(stage) != before:
             stage.hold(A_MOMENT - ENOUGH)
-        self._nobody_spun(before, stage.clock() - began)
+            self._nobody_spun(before, stage.clock() - began)
 
     def has_leaked_nothing(self) -> None:
         """Compare the descriptors of the parent and of its children with what they were before."""

@@ -72,7 +72,9 @@ static void reap(void)
 #endif
     while ((pid = next_ended(&status)) > 0) {
         struct child *child = whose(pid);
+#ifdef MUTANT_STRANGER_COUNTED
         strangers += child == NULL;
+#endif
         if (child && !still_counted(child, status)) {
 #ifndef MUTANT_LAST_WORDS_UNHEARD
             hear(child);

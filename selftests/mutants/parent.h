@@ -25,7 +25,7 @@ struct child {
 
 static struct child pool[MOST_CHILDREN];
 static unsigned long births;
-static int strangers; /* children that it had before it was a server: exec keeps them */
+static int strangers; /* mutants only: children that it had before it was a server, as exec keeps them */
 static int owed; /* recycled children whose place is to be taken */
 static int epoll = -1;
 static volatile sig_atomic_t child_ended, asked_to_end;
