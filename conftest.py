@@ -81,7 +81,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.seed = worker["seed"]
         return
     config.stash[FOLDER] = config.option.run_folder or Path(tempfile.mkdtemp(prefix="preforkspec-"))
-    RunNotes(config.stash[FOLDER]).begin()
     if config.option.seed is None:
         config.option.seed = secrets.randbelow(1_000_000)
     if config.option.verdict:
@@ -217,13 +216,16 @@ def pytest_runtest_makereport(
     output = launches.last_output() if launches is not None and error is not None else ""
     seconds = item.stash[SET_UP] + (call.duration if call.when == "call" else 0.0)
     spent = launches.account.close() if launches is not None else {}
+    notes = RunNotes(item.config.stash[FOLDER])
     for clause in _clauses(item):
         finding = findings.from_outcome(
             clause, item.nodeid, error, seen=item.stash.get(SEEN, ""), output=output, seconds=seconds, spent=spent
         )
         report.user_properties.append((findings.PROPERTY, finding.as_json()))
         if finding.verdict is Verdict.FAIL:
-            RunNotes(item.config.stash[FOLDER]).note_failure(clause)
+            notes.note_failure(clause)
+    if finding.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE):
+        notes.note_in_vain(seconds)
     for used in getattr(launches, "used", ()):
         report.user_properties.append((findings.PARAMETERS, asdict(used)))
     if isinstance(error, Decision) and error.verdict not in (Verdict.FAIL, Verdict.ERROR):

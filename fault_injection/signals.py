@@ -60,8 +60,8 @@ def _await_ends(pidfds: list[int], number: signal.Signals) -> None:
 def signalled(pids: Iterable[Pid], number: signal.Signals) -> Iterator[None]:
     """Send a signal that a process may take as it likes, at once to all.
 
-    Taken hold: none has it pending any more, or it is gone. One that is stopped, or blocks the signal, keeps it
-    pending: DidNotTakeHold.
+    Taken hold: none has it pending any more, or it is gone, or it sleeps and has the signal blocked, which is one way
+    to take it. One that is stopped keeps it pending: DidNotTakeHold.
     """
     pids = list(pids)
     with ExitStack() as opened:
@@ -130,13 +130,23 @@ def _send(pidfd: int, number: signal.Signals) -> bool:
 
 
 def _is_pending(pid: Pid, number: signal.Signals) -> bool:
-    """Tell whether a process that lives has a signal yet to take."""
+    """Tell whether a process that lives has a signal that it is yet to take."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+        threads = [_status(thread) for thread in Path(f"/proc/{pid}/task").iterdir()]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    if fields["State"][0] in "ZX":
+
+    def has(mask: str, thread: dict[str, str]) -> bool:
+        return bool(int(thread[mask], 16) & 1 << number - 1)
+
+    if all(thread["State"][0] in "ZX" for thread in threads):
         return False
-    pending = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
-    return bool(pending & 1 << number - 1)
+    if all(thread["State"][0] == "S" and has("SigBlk", thread) for thread in threads):
+        return False
+    return any(has("SigPnd", thread) or has("ShdPnd", thread) for thread in threads)
+
+
+def _status(process: Path) -> dict[str, str]:
+    """Read the fields of a process or a thread."""
+    text = (process / "status").read_text(encoding="utf-8", errors="replace")
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)

@@ -98,8 +98,14 @@ def test_a_signal_that_stays_pending_was_not_taken(
         pass
     settle(lambda: ended(processes[0].pid), what="its end")
     monkeypatch.setattr("fault_injection.signals.TAKES_WITHIN", 0.05)
-    with pytest.raises(DidNotTakeHold, match="pending"), signalled([Pid(processes[3].pid)], signal.SIGTERM):
+    victim = [Pid(processes[1].pid)]
+    with pytest.raises(DidNotTakeHold, match="pending"), stopped(victim), signalled(victim, signal.SIGUSR1):
         pass
+
+
+def test_who_sleeps_with_a_signal_blocked_has_taken_it_as_it_likes(processes: list[subprocess.Popen[str]]) -> None:
+    with signalled([Pid(processes[3].pid)], signal.SIGTERM):
+        assert not ended(processes[3].pid)
 
 
 def test_rain_falls_on_all_and_counts(processes: list[subprocess.Popen[str]]) -> None:

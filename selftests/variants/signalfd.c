@@ -2,7 +2,8 @@
  * through a timerfd, all in the one epoll that has the channels too. Growth is 1, 2, 4 … per round of 50 ms; one child
  * is shed in a round.
  *
- * VARIANT_MASKS_ALL: every signal is blocked, and read from the signalfd; most mean nothing. */
+ * VARIANT_MASKS_ALL: every signal is blocked, and read from the signalfd; most mean nothing.
+ * VARIANT_CHILDREN_BLOCK_TERM: children are deaf to it, for good, so that only the parent ends them. */
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
@@ -91,6 +92,9 @@ static _Noreturn void child(int line)
 {
     sigset_t none;
     sigemptyset(&none);
+#ifdef VARIANT_CHILDREN_BLOCK_TERM
+    sigaddset(&none, SIGTERM);
+#endif
     sigprocmask(SIG_SETMASK, &none, NULL);
     int mine = epoll_create1(0);
     add(mine, line, EPOLLIN, 0);
@@ -227,9 +231,14 @@ static void step(int timed)
 
 static _Noreturn void close_down(void)
 {
+#ifdef VARIANT_CHILDREN_BLOCK_TERM
+    int how = SIGKILL;
+#else
+    int how = SIGTERM;
+#endif
     for (struct place *place = places; place < places + ROOM; place++)
         if (place->doing != NOTHING)
-            kill(place->pid, SIGTERM);
+            kill(place->pid, how);
     while (wait(NULL) > 0)
         ;
     exit(0);
