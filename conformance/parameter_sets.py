@@ -4,6 +4,8 @@ from spec.parameters import Parameters
 
 # The first set is always the same, so that two runs have something in common; the second is drawn.
 POOL_A = Parameters(min_spare=3, max_spare=5, max_connections=3000, max_children=16)
+# One number that is both bounds: between spawning and shedding there is no room for a mistake by one.
+NARROW = Parameters(min_spare=3, max_spare=3, max_connections=3000, max_children=16)
 # N above all that the races of this scenario take, and below a burst: some give listen() their N for a backlog.
 FROZEN = Parameters(min_spare=3, max_spare=5, max_connections=90, max_children=16)
 # N = 1 at the limit: a child that still ends while another already takes its place is one too many (pool-6).

@@ -5,14 +5,18 @@ from collections.abc import Callable
 import pytest
 
 from conformance import tide, turnover
+from conformance.applicable import insist_on
+from conformance.launches import Launches
+from conformance.parameter_sets import NARROW
 from conformance.plans import Planned, decide_plans
+from conformance.regulation import Stopped, rest, settle_start
 from conformance.seats import Heard
 from conformance.tide import Tide
 from conformance.turnover import Turnover
 from spec import pool
 from spec.clause import Clause
-from spec.event import Phase
-from spec.verdict import Inconclusive, NotApplicable
+from spec.event import Phase, Rested
+from spec.verdict import Blocked, Inconclusive, NotApplicable
 
 
 def decide(clause: Clause, played_tide: Tide, *phases: Phase) -> None:
@@ -42,6 +46,24 @@ def test_the_pool_sheds_while_too_many_children_are_idle(played_tide: Tide) -> N
 @pytest.mark.clause("pool-4")
 def test_nobody_comes_or_goes_at_rest(played_tide: Tide) -> None:
     decide(pool.POOL_4, played_tide, Phase.START, Phase.END)
+
+
+@pytest.mark.clause("pool-4")
+def test_nobody_comes_or_goes_at_rest_where_both_bounds_are_one_number(launches: Launches) -> None:
+    insist_on(launches.profile, "min_spare", "max_spare")
+    with launches.launched(launches.limited(NARROW)) as stage:
+        try:
+            settle_start(stage)
+            rest(stage, Phase.START)
+        except Stopped:
+            if stage.watch.parent_ended:
+                raise Blocked(pool.POOL_1.id, seen=stage.how_it_ended()) from None
+            # Who rests elsewhere does not churn; httpd takes max_spare for min_spare + 1 here.
+            stage.watch.write(Rested(stage.clock(), Phase.START))
+            stage.hold(stage.pace.round)
+        for violation in pool.judge(stage.watch.timeline(), stage.parameters):
+            if violation.clause is pool.POOL_4:
+                raise violation.raised()
 
 
 @pytest.mark.clause("pool-5")

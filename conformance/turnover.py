@@ -17,7 +17,7 @@ from spec.channel import Kept, judge_kept
 from spec.event import Collapsed, Ended, Lost, Phase, Pid, Stalled, Stranded, Timeline
 from spec.http import HTTP_3
 from spec.parameters import Parameters
-from spec.pool import POOL_1
+from spec.pool import judge as judge_pool
 from spec.recycle import RECYCLE_1, RECYCLE_4, judge_counts, judge_replacement, overdue, served_by_child
 from spec.verdict import Blocked, Decision, Inconclusive
 
@@ -64,7 +64,8 @@ def why_stopped(left: Turnover) -> Decision:  # noqa: PLR0911 - one return a cau
         if isinstance(event, Stranded):
             return Blocked(ACCEPT_4.id, seen=f"{event.waiting} connections were not accepted in {event.after:.1f} s")
         if isinstance(event, Stalled):
-            return Blocked(POOL_1.id, seen=f"the pool was not within its bounds after {event.after:.1f} s")
+            for stalled in judge_pool(left.timeline, left.parameters):
+                return Blocked(stalled.clause.id, seen=stalled.seen)
     if "silent client" in left.stopped_at:
         return Blocked(HTTP_3.id, seen=left.stopped_at)
     return Inconclusive(f"children could not be counted: {left.stopped_at or 'the pool did not settle'}")

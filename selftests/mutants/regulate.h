@@ -184,6 +184,9 @@ static int surplus(int idle, int live)
 #ifdef MUTANT_KEEPS_MAX_PLUS_1
     excess -= 1;
 #endif
+#ifdef MUTANT_SHEDS_AT_MAX
+    excess += 1; /* "while (idle >= max_spare)": one that is spawned up to min_spare = max_spare is shed at once */
+#endif
 #ifdef MUTANT_SHEDS_WHEN_QUIET
     if (count(BUSY) > 0)
         excess = 0;
