@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
+from conformance.clients import GET
 from conformance.launches import Launches
-from conformance.seats import settle_down, usable_channels, wait, why_not_held
+from conformance.seats import asleep, settle_down, usable_channels, wait, why_not_held
 from drivers import child_seat
+from drivers.client import Client
 from fault_injection.fault import DidNotTakeHold
 from fault_injection.scenes.newborns import await_fate, newborns, present
 from fault_injection.scenes.ordeal import Ordeal, ordeal
@@ -22,6 +24,7 @@ from subject.stopping import stopped
 
 # Newborns that are killed at first sight, and the rounds that this may take a server that spawns one a round.
 NEWBORNS, ROUNDS = 10, 4
+HALF = len(GET) // 2
 RAIN, RAINING = 200, 0.5  # falls of all signals at the most, and seconds
 MEANINGLESS = (signal.SIGCHLD, signal.SIGCONT, signal.SIGURG)
 
@@ -109,7 +112,7 @@ def test_children_end_when_their_parent_was_killed(launches: Launches) -> None:
         clients = told.hold(2)
         # A newborn has its siblings' ends until it lets go of them: one that is stopped before would hold them up.
         settle_down(stage)
-        stopped_one, busy = told.idle[-1], stage.busy()
+        stopped_one, busy, holders = told.idle[-1], stage.busy(), dict(stage.holders)
         idle = [pid for pid in told.idle if pid != stopped_one]
 
         def live(pids: list[Pid]) -> list[Pid]:
@@ -125,6 +128,8 @@ def test_children_end_when_their_parent_was_killed(launches: Launches) -> None:
                 )
             stage.ask(clients)
             wait(stage, lambda: not any(client.open for client in clients), within=stage.pace.reaction)
+            if lost := [client for client in clients if not client.served]:
+                told.fails(f"the client of busy child {holders.get(lost[0].number)} was {lost[0].why_lost()}")
             for client in list(stage.clients()):
                 stage.drop(client)
             if not wait(stage, lambda: not live(list(busy)), within=stage.pace.reaction):
@@ -148,6 +153,18 @@ def channels_if_any(told: Ordeal) -> dict[Pid, Channel]:
         return {}
 
 
+def half_a_request(told: Ordeal) -> Client:
+    """Let a client say one half of its request, and wait for its child to wait for the other."""
+    stage = told.stage
+    client = stage.hold_connections(1)[0]
+    wait(stage, lambda: client.number in stage.holders or not client.open, within=stage.pace.reaction)
+    if client.number not in stage.holders:
+        raise why_not_held(stage) or Inconclusive(f"nobody was seen to accept a connection in {client.waited:.1f} s")
+    stage.send(client, GET[client.greeted : HALF])
+    wait(stage, lambda: asleep(stage.holders[client.number]), within=stage.pace.reaction)
+    return client
+
+
 @pytest.mark.clause("recovery-6")
 def test_a_stopped_child_stops_nobody_and_serves_on_when_it_is_continued(launches: Launches, seen: Seen) -> None:
     with ordeal(launches, recovery.RECOVERY_6) as told:
@@ -164,13 +181,19 @@ def test_a_stopped_child_stops_nobody_and_serves_on_when_it_is_continued(launche
         told.comes_back()
         stage.let_go(clients)
         told.comes_back()
-        # Once more while the parent is stopped: the first one may have been told K, as one too many.
+        # Once more while the parent is stopped: the first one may have been told K, as one too many. And beside it one
+        # in the middle of a request: a read that has a time-out ends with EINTR when its process is continued.
         with told.quiet():
-            child = told.idle[0]
-            with stopped([child]):
-                told.happens(f"child {child} was stopped")
-            told.happens(f"child {child} was stopped and continued")
-            told.keeps([child])
+            half = half_a_request(told)
+            child, reader = told.idle[0], stage.holders[half.number]
+            with stopped([child, reader]):
+                told.happens(f"child {child} was stopped, and child {reader} in the middle of a request")
+            told.happens(f"child {child} was stopped and continued, and child {reader} in the middle of a request")
+            told.keeps([child, reader])
+            stage.send(half, GET[HALF:])
+            stage.await_end([half])
+            if not half.served:
+                told.fails(f"the client of child {reader} was {half.why_lost()}")
             others = stage.hold_connections(len(told.idle))
             taken = wait(stage, lambda: child in stage.busy(), within=stage.pace.reaction)
             if not taken:

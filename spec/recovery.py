@@ -77,15 +77,16 @@ RECOVERY_4 = _clause(
 )
 RECOVERY_5 = _clause(
     5,
-    "When the parent is killed, its children end: idle ones at once, busy ones with their client, a stopped one as "
-    "soon as it is continued. Then the port is free.",
-    "The parent gets SIGKILL while two children are busy and the newest idle one is stopped.",
+    "When the parent is killed, its children end: idle ones at once, busy ones when they have served their client, a "
+    "stopped one as soon as it is continued. Then the port is free.",
+    "The parent gets SIGKILL while two children are busy and the newest idle one is stopped. Then the clients ask.",
     source="2 Design, second paragraph (each child watches the channel to the parent)",
 )
 RECOVERY_6 = _clause(
     6,
     "A stopped child stops nobody else, and serves on when it is continued.",
-    "An idle child is stopped: clients are served and the pool grows meanwhile. Continued, it takes connections again.",
+    "An idle child is stopped: clients are served and the pool grows meanwhile. Continued, it takes connections again. "
+    "Another is stopped in the middle of a request, and serves it.",
     source=_ACCEPTS,
     needs=_STOPS_PARENT + _COUNTS,
 )

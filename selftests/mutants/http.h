@@ -49,6 +49,10 @@ static size_t end_of_head(const char *bytes)
 
 static enum outcome read_head(int client, struct request *request)
 {
+#ifdef MUTANT_DROPS_CLIENT_WHEN_CONTINUED
+    struct timeval patience = {.tv_sec = 30}; /* and a read that has a time-out ends with EINTR after a stop */
+    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+#endif
     request->bytes[request->length] = '\0';
     while ((request->end = end_of_head(request->bytes)) == 0) {
         if (request->length == HEAD_MAX) {
@@ -65,7 +69,7 @@ static enum outcome read_head(int client, struct request *request)
 #endif
         send_while_silent(client);
         ssize_t n = recv(client, request->bytes + request->length, HEAD_MAX - request->length, 0);
-#ifndef MUTANT_DROPS_CLIENT_ON_SIGNAL
+#if !defined MUTANT_DROPS_CLIENT_ON_SIGNAL && !defined MUTANT_DROPS_CLIENT_WHEN_CONTINUED
         if (n < 0 && errno == EINTR)
             continue;
 #endif

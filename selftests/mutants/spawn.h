@@ -19,6 +19,9 @@ static _Noreturn void become_child(int end, unsigned long rank)
     sigprocmask(SIG_SETMASK, &none, NULL); /* signals are let in, to handlers that are still the parent's */
     usleep(2000);                          /* while it reads its configuration */
 #endif
+#ifdef MUTANT_DIES_WITH_PARENT
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* leaves no orphans, whatever they are doing */
+#endif
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
 #if !defined MUTANT_CHILD_ENDS_ON_SIGCHLD && !defined MUTANT_DROPS_CLIENT_ON_SIGNAL
