@@ -19,8 +19,9 @@ from spec.parameters import Parameters
 from spec.pool import judge
 from spec.verdict import Blocked, Decision, Inconclusive
 
-# Clients that come while the pool sheds (pool-9): at most so many, so many at once.
-MOST_CLIENTS, AT_ONCE = 120, 2
+# Clients that come while the pool sheds (pool-9), so many at once: the first ones in haste; the others show a parent that
+# looks at the clock only when nothing is said.
+MOST_CLIENTS, IN_HASTE, AT_ONCE = 1800, 120, 2
 QUEUED_AT_THE_TOP = 3  # clients beyond max_children
 
 
@@ -148,7 +149,7 @@ def _ebb(stage: Stage, tide: Tide) -> None:
     leaving = [client for client in stage.held.values() if client.number not in kept]
     stage.watch.write(Wanted(stage.clock(), Phase.EBB, len(kept)))
     stage.let_go(leaving)
-    clients = Passers(stage, most=MOST_CLIENTS, at_once=AT_ONCE)
+    clients = Passers(stage, most=MOST_CLIENTS, at_once=AT_ONCE, in_haste=IN_HASTE)
     settle(stage, Phase.EBB, meanwhile=clients.come)
     tide.clients_served = clients.leave()
     settle(stage, Phase.EBB)

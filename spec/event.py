@@ -22,7 +22,7 @@ class Phase(Enum):
     FLOOD_TIDE = "load going up"
     HIGH_WATER = "the highest load"
     EXCESS = "one idle child too many"
-    EBB = "load going down"
+    EBB = "load going down, while clients come and go"
     END = "at rest after the load"
     TURNOVER = "children being recycled"
     AFTERMATH = "after the fault"

@@ -31,6 +31,9 @@ static int epoll = -1;
 static volatile sig_atomic_t child_ended, asked_to_end;
 static bool connected;  /* a C came */
 static bool heard_any;  /* any message came */
+#ifdef MUTANT_TICKS_IN_SILENCE
+static bool heard_now; /* the last wait ended with news */
+#endif
 static long recycled_at; /* milliseconds */
 
 /* What only mutants go by. */

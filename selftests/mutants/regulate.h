@@ -226,6 +226,10 @@ static int regulate(void)
     if (!heard_any)
         return -1;
 #endif
+#ifdef MUTANT_TICKS_IN_SILENCE
+    if (heard_now)
+        return 200;
+#endif
     int due = listen_or_not(idle, live), wanted = shortage(idle, live), room = room_for(idle, live);
     if (wanted > 0 && room > 0) {
 #ifdef MUTANT_GROWS_ONCE

@@ -55,6 +55,9 @@ static void wait_for_messages(int due, const sigset_t *mask)
         if (pool[i].state != EMPTY && pool[i].pid > 0) /* nothing was heard of it for so long */
             kill(pool[i].pid, SIGKILL);
 #endif
+#ifdef MUTANT_TICKS_IN_SILENCE
+    heard_now = n > 0;
+#endif
     for (int i = 0; i < n; i++) {
         if (ready[i].data.u32 == PARENT_LISTENS)
             parent_takes_one();
