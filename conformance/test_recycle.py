@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from conformance import long_life
+from conformance.applicable import insist_on
 from conformance.launches import Launches
 from conformance.plans import Planned, decide_plans
 from conformance.together import Together
@@ -11,7 +13,7 @@ from conformance.turnover import Turnover, still_live, why_stopped
 from spec import recycle
 from spec.clause import Clause
 from spec.event import Collapsed
-from spec.verdict import Blocked, Inconclusive, Violated, Violation
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated, Violation
 
 
 def decide(clause: Clause, violations: Iterable[Violation]) -> None:
@@ -50,6 +52,25 @@ def test_a_child_ends_after_its_last_connection_though_another_waits(all_at_once
         raise Blocked(recycle.RECYCLE_2.id, seen=all_at_once.why_not)
     if all_at_once.why_not:
         raise Inconclusive(f"the children could not be brought to their last connection: {all_at_once.why_not}")
+
+
+@pytest.mark.clause("recycle-1")
+def test_a_child_ends_after_its_last_connection_though_a_byte_could_not_count_them(
+    launches: Launches, seen: Callable[[str], None]
+) -> None:
+    insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
+    if launches.pace.unhurried:
+        raise NotApplicable("so many connections of a server that takes its time would take too long")
+    with launches.launched(launches.limited(long_life.parameters(launches.seed))) as stage:
+        lived = long_life.play(stage)
+        last = stage.parameters.max_connections
+        if not lived.ended:
+            raise Violated(
+                recycle.RECYCLE_1,
+                seen=f"child {lived.child} still lived {lived.within:.1f} s after its connection number {last} "
+                f"({stage.parameters})",
+            )
+        seen(f"a child ended after {last} connections")
 
 
 @pytest.mark.clause("recycle-2")

@@ -100,6 +100,9 @@ static int connections_per_child(void)
 #ifdef MUTANT_COUNTS_EVERY_OTHER
     return 2 * n;
 #endif
+#ifdef MUTANT_COUNTS_IN_A_BYTE
+    return n <= UCHAR_MAX ? n : INT_MAX; /* "unsigned char served": comes to 0 again, and never to N */
+#endif
 #ifdef MUTANT_NEVER_RECYCLES
     return INT_MAX;
 #endif
