@@ -15,7 +15,7 @@ from drivers import child_seat
 from spec.channel import Channel
 from spec.event import Phase, Pid
 from spec.plan import Burst
-from spec.pool import POOL_2, POOL_5
+from spec.pool import POOL_2, POOL_5, POOL_6, judge_limit
 from spec.protocol import (
     PROTOCOL_4,
     PROTOCOL_7,
@@ -119,6 +119,35 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
         return
     left.children = told_to_end()
     left.judged |= {PROTOCOL_4.id, PROTOCOL_7.id, POOL_5.id}
+    if not left.violations:
+        _grow_to_the_limit(stage, left, excess)
+
+
+def _grow_to_the_limit(stage: Stage, left: Heard, excess: Excess) -> None:
+    """Pool-6: those that were told K, and still serve their clients, live on; up to the limit they count."""
+    limit = stage.parameters.max_children
+    told = {pid for pid, channel in excess.spoken_for.items() if child_seat.unread_orders(channel)}
+    told &= set(stage.watch.live)
+    if limit is None or not told:
+        return
+    for pid, channel in excess.spoken_for.items():
+        if pid not in told:
+            child_seat.say(channel, C)
+    stage.hold_connections(limit)
+    patience, before = Patience(stage.pace.step), len(stage.watch.live)
+    while before < limit and not patience.over():
+        stage.step()
+        stage.check_parent()
+        if len(stage.watch.live) != before:
+            before = len(stage.watch.live)
+            patience.renew()
+    # Up to here it need not have grown: too few are another clause's matter, and the first step may be to one too many.
+    stage.hold(stage.pace.round)
+    for violation in judge_limit(stage.watch.timeline(), stage.parameters):
+        children = f"{len(told)} of them were told K, and have not yet served their last clients"
+        left.found(Violation(POOL_6, f"{violation.seen}; {children}"))
+        return
+    left.judged.add(POOL_6.id)
 
 
 def _end_by_themselves(stage: Stage, excess: Excess) -> bool:

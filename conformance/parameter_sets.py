@@ -11,11 +11,11 @@ FROZEN = Parameters(min_spare=3, max_spare=5, max_connections=90, max_children=1
 # N = 1 at the limit: a child that still ends while another already takes its place is one too many (pool-6).
 SINGLE = Parameters(min_spare=2, max_spare=4, max_connections=1, max_children=4)
 # In the parent's and the child's seat. Those who race need somebody beside each of twenty that end; orders are seen
-# where the excess is larger than max_spare.
+# where the excess is larger than max_spare; and soon after, the limit is reached.
 VOICE_A = Parameters(min_spare=3, max_spare=5, max_connections=3, max_children=16)
 FULL_SPEED = Parameters(min_spare=4, max_spare=6, max_connections=3000, max_children=40)
 RACES = Parameters(min_spare=22, max_spare=26, max_connections=3000, max_children=40)
-ORDERS = Parameters(min_spare=2, max_spare=3, max_connections=3000, max_children=40)
+ORDERS = Parameters(min_spare=2, max_spare=3, max_connections=3000, max_children=14)
 TOGETHER = Parameters(min_spare=5, max_spare=6, max_connections=3000, max_children=40)
 PLAN_A = Parameters(min_spare=2, max_spare=4, max_connections=5, max_children=12)
 RECYCLE_A = Parameters(min_spare=2, max_spare=12, max_connections=5, max_children=40)

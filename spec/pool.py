@@ -79,7 +79,10 @@ POOL_6 = Clause(
     level=Level.MUST,
     text="There are never more than max_children live children, where the server has such a limit.",
     source="1 Objective, second paragraph",
-    observed="Live children are counted every few milliseconds while more clients come than max_children.",
+    observed=(
+        "Live children are counted every few milliseconds while more clients come than max_children; also where some "
+        "were told K and still serve."
+    ),
     needs=ids("lifecycle-1"),
     ability="max_children",
 )
