@@ -49,6 +49,13 @@ def _unknown_byte(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     stage.await_end(clients)
     if lost := [client.why_lost() for client in clients if not client.served]:
         left.found(Violation(PROTOCOL_9, f"after child {children[-1]} was told {UNKNOWN!r}, a client was {lost[0]}"))
+        return
+    # Nor may it swallow what comes along with it.
+    within = OBEYS_WITHIN * stage.pace.patience
+    seat.say(children[-1], UNKNOWN + K)
+    if not wait(stage, lambda: children[-1] not in stage.watch.live, within=within):
+        seen = f"child {children[-1]} was told {UNKNOWN + K!r} at once, and still lived {within:.1f} s later"
+        left.found(Violation(PROTOCOL_9, seen))
     left.judged.add(PROTOCOL_9.id)
 
 

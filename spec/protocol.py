@@ -95,7 +95,10 @@ PROTOCOL_9 = Clause(
     level=Level.SHOULD,
     text="An unknown byte harms neither side: parent and children live on, and react to what follows.",
     source="3 Implementation, Messages (the protocol is rudimentary)",
-    observed="X is written to idle children, which must then serve; and to the parent, which must then grow its pool.",
+    observed=(
+        "X is written to an idle child, which must then serve, and end when it is told X and K at once; and to the "
+        "parent, which must then grow its pool."
+    ),
     needs=ids(
         *("lifecycle-1", "channel-1", "protocol-1", "protocol-3", "protocol-5"),
         *("pool-2", "pool-3", "http-2", "recycle-2"),

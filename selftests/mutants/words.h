@@ -117,5 +117,8 @@ static bool told_to_end(void)
     if (n == 0 && getppid() == parent) /* to make sure; and the end stays readable */
         return false;
 #endif
+#ifdef MUTANT_LOOKS_AT_FIRST_BYTE
+    return n == 0 || (n > 0 && bytes[0] == 'K'); /* "recv(fd, buffer, sizeof buffer, 0); if (buffer[0] == 'K') …" */
+#endif
     return n == 0 || (n > 0 && memchr(bytes, 'K', (size_t)n));
 }
