@@ -33,7 +33,7 @@ from spec.verdict import Blocked, Inconclusive, Violation
 from subject.stopping import NotStopped, stopped
 
 SPOKEN_FOR, BUSY = 5, 2  # children that say F and are busy: more than max_spare; and others that are busy
-# By child, so many messages in one write; the last one more than people's buffers hold, and no more than a channel does.
+# By child, so many messages in one write; the last more than people's buffers hold, no more than a channel does.
 BURSTS = ((0, 2), (1, 4), (2, 3), (3, 6), (4, 257))
 ONE_BY_ONE = 6  # messages of one child, to begin with
 
@@ -75,6 +75,8 @@ def play_orders(stage: Stage, left: Heard) -> None:
     wait(stage, lambda: not stage.queued() or len(stage.busy()) == len(stage.watch.live), within=stage.pace.reaction)
     try:
         _watch_orders(stage, left, excess)
+        if POOL_5.id in left.judged and not left.violations:
+            _grow_to_the_limit(stage, left, excess)
     except SubjectEnded as error:
         left.why_not = Inconclusive(f"{error} when it was told {F!r} for {len(excess.spoken_for)} children")
 
@@ -119,8 +121,6 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
         return
     left.children = told_to_end()
     left.judged |= {PROTOCOL_4.id, PROTOCOL_7.id, POOL_5.id}
-    if not left.violations:
-        _grow_to_the_limit(stage, left, excess)
 
 
 def _grow_to_the_limit(stage: Stage, left: Heard, excess: Excess) -> None:
@@ -205,6 +205,8 @@ def _one_by_one(actor: Actor) -> None:
         for place in range(len(BURSTS)):
             actor.perform_step(Burst(((place, 1),)))
         actor.rest()
+
+
 @scene
 def play_unknown_byte(stage: Stage, left: Heard) -> None:
     """Protocol-9: all children say what nobody says; then a C and an F each, after which the parent knows them again.

@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from conformance import voices
+from conformance import descriptors, voices
 from conformance.actor import NOBODY, Actor, PlanFailed, Row
 from conformance.launches import Launches
 from conformance.seats import GAVE_WAY, settled_channels
 from conformance.stage import Stage
+from spec.channel import Kept
 from spec.clause import Clause
 from spec.parameters import Parameters
 from spec.plan import Burst, Connect, Finish, Plan, Rest, Step, one_by_one, shorter, simpler
@@ -60,6 +61,7 @@ class Planned:
     rows: list[Row] = field(default_factory=list)  # of its performance, or of the last plan's
     reproduced: bool = False  # it failed on a launch of its own, too
     why_not: Decision | None = None
+    kept: Kept | None = None  # the parent's descriptors, on the last launch, where no plan failed
 
     def after(self, other: "Planned") -> "Planned":
         """Give this with the counts of another one, which went before, added."""
@@ -136,6 +138,7 @@ def perform(launched: Launched, plans: Sequence[Plan], *, effort: Effort, second
     with launched(parameters) as stage:
         try:
             actor = Actor(stage, settled_channels(stage))
+            before = descriptors.beyond_children(stage.watch.parent, stage.watch.live)
             end = stage.clock() + seconds
             for plan in plans:
                 began, begun = stage.clock(), len(done)
@@ -154,6 +157,7 @@ def perform(launched: Launched, plans: Sequence[Plan], *, effort: Effort, second
                     done.append(step)
                     actor.perform_step(step)
                 longest = max(longest, stage.clock() - began)
+            left.kept = descriptors.kept(stage, before)
         except PlanFailed as error:
             failed = error
             left.rows = list(actor.rows)

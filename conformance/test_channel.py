@@ -4,10 +4,11 @@ import pytest
 
 from conformance import turnover
 from conformance.joining import Joinings
+from conformance.plans import Planned
 from conformance.turnover import Turnover
 from spec import channel
 from spec.clause import Clause
-from spec.verdict import Inconclusive, Violated
+from spec.verdict import Inconclusive, NotApplicable, Violated
 
 
 def decide(clause: Clause, joinings: Joinings) -> None:
@@ -49,3 +50,11 @@ def test_the_parent_lets_go_of_the_channels_of_ended_children(played_turnover: T
         raise violation.raised()
     if played_turnover.kept.ended < channel.ENOUGH_ENDED:
         raise Inconclusive(f"only {played_turnover.kept.ended} children ended")
+
+
+@pytest.mark.clause("channel-5")
+def test_the_parent_lets_go_of_the_channels_of_children_that_it_ended(planned: Planned) -> None:
+    if planned.kept is None or planned.kept.ended < channel.ENOUGH_ENDED:
+        raise NotApplicable("too few children ended in plans of messages")
+    for violation in channel.judge_kept(planned.kept):
+        raise violation.raised()

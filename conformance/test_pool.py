@@ -125,10 +125,7 @@ def test_the_parent_regulates_by_what_it_is_told(clause: Clause, planned: Planne
 
 @pytest.mark.parametrize(
     "clause",
-    [
-        pytest.param(clause, id=clause.id, marks=pytest.mark.clause(clause.id))
-        for clause in (pool.POOL_5, pool.POOL_6)
-    ],
+    [pytest.param(clause, id=clause.id, marks=pytest.mark.clause(clause.id)) for clause in (pool.POOL_5, pool.POOL_6)],
 )
 def test_children_that_serve_count_whatever_they_were_told(clause: Clause, ordered: Heard) -> None:
     for violation in ordered.violations:

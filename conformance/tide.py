@@ -19,8 +19,8 @@ from spec.parameters import Parameters
 from spec.pool import judge
 from spec.verdict import Blocked, Decision, Inconclusive
 
-# Clients that come while the pool sheds (pool-9), so many at once: the first ones in haste; the others show a parent that
-# looks at the clock only when nothing is said.
+# Clients that come while the pool sheds (pool-9), so many at once: the first ones in haste; the others show a parent
+# that looks at the clock only when nothing is said.
 MOST_CLIENTS, IN_HASTE, AT_ONCE = 1800, 120, 2
 QUEUED_AT_THE_TOP = 3  # clients beyond max_children
 

@@ -5,16 +5,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from conformance import watching
+from conformance import descriptors, watching
 from conformance.passers import Passers
 from conformance.regulation import Stopped, await_reaping, settle, settle_start
 from conformance.stage import Stage, SubjectEnded
 from conformance.watching import Watched
 from drivers.client import Client
-from observers import procfs
 from spec.accept import ACCEPT_4
-from spec.channel import Kept, judge_kept
-from spec.event import Collapsed, Ended, Lost, Phase, Pid, Stalled, Stranded, Timeline
+from spec.channel import Kept
+from spec.event import Collapsed, Lost, Phase, Pid, Stalled, Stranded, Timeline
 from spec.http import HTTP_3
 from spec.parameters import Parameters
 from spec.pool import judge as judge_pool
@@ -110,7 +109,7 @@ def _played(stage: Stage, scene: Callable[[Stage, Turnover], None]) -> Turnover:
 
 
 def _turnover(stage: Stage, left: Turnover) -> None:
-    before = _descriptors_beyond_children(stage)
+    before = descriptors.beyond_children(stage.watch.parent, stage.watch.live)
     _count(stage, left)
     left.counted = True
     settle(stage, Phase.TURNOVER)
@@ -124,31 +123,7 @@ def _turnover(stage: Stage, left: Turnover) -> None:
     except Inconclusive as error:
         left.replacements = error
     left.zombies, left.zombies_after = await_reaping(stage)
-    _look_at_descriptors(stage, left, before)
-
-
-def _descriptors_beyond_children(stage: Stage) -> int:
-    """Count the parent's descriptors beyond one for each live child; -1 where the system refuses to show them."""
-    try:
-        return len(procfs.descriptors(stage.watch.parent)) - len(stage.watch.live)
-    except PermissionError:
-        return -1
-
-
-def _look_at_descriptors(stage: Stage, left: Turnover, before: int) -> None:
-    """See whether the parent has let go of the channels of those that have ended; it may do so at its next round."""
-    if before < 0:
-        return
-    ended, widest = 0, 0
-    for event, _, state in stage.watch.timeline().states():
-        ended += isinstance(event, Ended)
-        widest = max(widest, len(state.live))
-
-    def kept() -> Kept:
-        return Kept(ended=ended, before=before, after=_descriptors_beyond_children(stage), widest=widest)
-
-    stage.until(lambda: not any(judge_kept(kept())), within=stage.pace.step)
-    left.kept = kept()
+    left.kept = descriptors.kept(stage, before)
 
 
 def _single(stage: Stage, left: Turnover) -> None:

@@ -20,8 +20,8 @@ RECYCLE_1 = Clause(
     text="A child ends after its N-th connection: it serves not one more.",
     source="2 Design, third paragraph",
     observed=(
-        "Each connection is held until its child is known, then served; a child with N of them must end. With small N, and "
-        "with one above 255."
+        "Each connection is held until its child is known, then served; a child with N of them must end. With small "
+        "N, and with one above 255."
     ),
     needs=ids("lifecycle-1", "accept-1", "accept-3"),
     ability="recycle",

@@ -39,6 +39,10 @@ static void let_go(struct child *child)
 #ifdef MUTANT_CHANNELS_LEAKED
     return;
 #endif
+#ifdef MUTANT_TOLD_CHANNEL_LEAKED
+    if (child->told)
+        return; /* dismissed: all that was to be done about it is done */
+#endif
     close_channel(child->channel);
     child->channel = -1;
 }
