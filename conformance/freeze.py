@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from conformance.regulation import Stopped, settle_start
 from conformance.stage import Stage, SubjectEnded
+from drivers.client import Client
 from observers import procfs
 from spec.accept import ACCEPT_1, ACCEPT_3, ACCEPT_4, ACCEPT_6, ACCEPT_7, BURST, judge_holders, judge_listeners
 from spec.clause import ClauseId
@@ -90,7 +91,7 @@ def _races(stage: Stage, left: Frozen, children: list[Pid]) -> None:
             stage.let_go([client])
             return
         left.races += 1
-        stage.let_go([client])
+        _see_off(stage, client)
         if deaf:
             left.violations.append(
                 Violation(
@@ -101,9 +102,17 @@ def _races(stage: Stage, left: Frozen, children: list[Pid]) -> None:
             )
             break
         if not stage.until(stage.all_let_go, within=stage.pace.reaction):
-            left.kept = f"a connection was held for {stage.pace.reaction:.1f} s after its client had left, silently"
+            left.kept = f"a connection was held for {stage.pace.reaction:.1f} s after its client had left"
             return
     left.judged.add(ACCEPT_6.id)
+
+
+def _see_off(stage: Stage, client: Client) -> None:
+    """Have a client served before it leaves: what a silent one's leaving costs a child is another clause's matter."""
+    stage.ask([client])
+    stage.await_end([client], within=stage.pace.reaction)
+    if client.open:
+        stage.let_go([client])
 
 
 def _deaf(stage: Stage, losers: list[Pid]) -> list[Pid]:
@@ -178,7 +187,7 @@ def _queue(stage: Stage, left: Frozen) -> None:
         client = taken[place]
         child = stage.holders[client.number]
         waiting = stage.queued()
-        stage.let_go([client])
+        _see_off(stage, client)
         stage.await_queue_below(waiting, within=stage.pace.reaction)
         if child not in stage.watch.live:
             left.why_not = f"child {child} ended when its client had left, with the parent stopped"

@@ -12,7 +12,7 @@ from observers import procfs
 from spec import accept
 from spec.clause import Clause
 from spec.event import Stranded
-from spec.http import HTTP_3, HTTP_4
+from spec.http import HTTP_2, HTTP_3
 from spec.verdict import Blocked, Inconclusive, Violated
 
 
@@ -26,7 +26,7 @@ def decide_frozen(clause: Clause, frozen: Frozen) -> None:
     if frozen.answered:
         raise Blocked(HTTP_3.id, seen=frozen.answered)
     if frozen.kept:
-        raise Blocked(HTTP_4.id, seen=frozen.kept)
+        raise Blocked(HTTP_2.id, seen=frozen.kept)
     if frozen.violations:
         raise Blocked(frozen.violations[0].clause.id, seen=frozen.violations[0].seen)
     raise Inconclusive(frozen.why_not or "the scenario stopped before this was judged")

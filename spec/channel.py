@@ -51,7 +51,7 @@ CHANNEL_4 = Clause(
 CHANNEL_5 = Clause(
     id=ClauseId("channel-5"),
     level=Level.SHOULD,
-    text="The parent lets go of a channel when its child has ended: as children come and go, it keeps none behind.",
+    text="The parent lets go of a channel when its child has ended, and keeps none as children come and go.",
     source="2 Design, third paragraph (a child is terminated, a new one takes its place)",
     observed=(
         "The parent's descriptors before and after many children were recycled, and others shed, less those of live "
