@@ -100,7 +100,7 @@ PROTOCOL_9 = Clause(
         "parent, which must then grow its pool."
     ),
     needs=ids(
-        *("lifecycle-1", "channel-1", "protocol-1", "protocol-3", "protocol-5"),
+        *("lifecycle-1", "accept-1", "channel-1", "protocol-1", "protocol-3", "protocol-5"),
         *("pool-2", "pool-3", "http-2", "recycle-2"),
     ),
     ability="channel",

@@ -74,7 +74,7 @@ RECYCLE_6 = Clause(
         "With the parent stopped, every child serves N connections side by side; the parent goes on, a client comes, "
         "and the time to its answer is taken."
     ),
-    needs=ids("lifecycle-1", "http-2", "pool-2", "recycle-2", "recycle-3"),
+    needs=ids("lifecycle-1", "accept-1", "http-2", "pool-2", "recycle-2", "recycle-3"),
     ability="recycle",
 )
 
