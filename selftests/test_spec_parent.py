@@ -151,6 +151,34 @@ def test_who_said_c_when_a_k_may_have_been_on_its_way_may_be_ended() -> None:
     assert clauses(account.ended(Pid(1))) == []
 
 
+def test_a_k_may_be_on_its_way_only_while_more_than_min_spare_are_idle() -> None:
+    account = parent(5)
+    account.up_to_date()
+    for pid in (1, 2, 3):
+        account.tell(Pid(pid), C)  # with five, four and three idle; two are left
+    account.tell(Pid(4), C)  # two were idle: min_spare, of whom none may have been told K
+    assert clauses(account.ended(Pid(3))) == []
+    account.tell(Pid(5), C)
+    assert clauses(account.ended(Pid(5))) == ["protocol-7"], "one was idle"
+
+
+def test_an_excess_that_is_over_may_still_be_answered() -> None:
+    account = parent(4)
+    account.up_to_date()
+    assert clauses(account.came(Pid(5))) == ["pool-7"], "nobody asked for it"
+    account.tell(Pid(1), C)
+    assert clauses(account.ended(Pid(5))) == [], "five were idle when it came"
+
+
+def test_an_end_makes_room_below_the_limit() -> None:
+    account = parent(8)
+    account.up_to_date()
+    for pid in range(1, 9):
+        account.tell(Pid(pid), C)
+    assert clauses(account.ended(Pid(1))) == [], "eight were idle when it said C"
+    assert clauses(account.came(Pid(9))) == [], "and none is now"
+
+
 def test_who_has_said_its_last_f_may_be_idle_for_a_parent_that_does_not_count() -> None:
     account = parent(5, Parameters(min_spare=2, max_spare=4, max_connections=1, max_children=8))
     account.tell(Pid(1), C)

@@ -271,6 +271,13 @@ def test_a_start_may_overshoot_by_the_largest_step() -> None:
     assert list(broken(children(4 + 33), UNLIMITED)) == ["pool-8"]
 
 
+def test_who_comes_under_load_is_not_of_the_start() -> None:
+    history = children(4).rested(Phase.START).wanted(Phase.FLOOD_TIDE, 1).accepted({1: 101})
+    for pid in range(201, 240):
+        history.spawned(pid).ended(pid)
+    assert "pool-8" not in broken(history, UNLIMITED)
+
+
 def test_the_first_violation_of_a_clause_is_the_one_that_is_told() -> None:
     found = broken(children(6).accepted({1: 101, 2: 102}).ended(101, 102))
     assert "child 101" in found["pool-5"]
