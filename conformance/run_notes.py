@@ -16,7 +16,7 @@ from spec.clause import ClauseId
 from spec.verdict import Inconclusive
 
 # Seconds that all workers together may spend on tests that do not pass; then nothing more is launched.
-ENOUGH = 150.0
+ENOUGH = 120.0
 
 
 @dataclass(frozen=True)

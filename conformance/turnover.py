@@ -67,6 +67,8 @@ def why_stopped(left: Turnover) -> Decision:  # noqa: PLR0911 - one return a cau
                 return Blocked(stalled.clause.id, seen=stalled.seen)
     if "silent client" in left.stopped_at:
         return Blocked(HTTP_3.id, seen=left.stopped_at)
+    if "nobody" in left.stopped_at:
+        return Blocked(ACCEPT_4.id, seen=left.stopped_at)
     return Inconclusive(f"children could not be counted: {left.stopped_at or 'the pool did not settle'}")
 
 

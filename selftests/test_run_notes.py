@@ -35,7 +35,7 @@ def test_enough_is_known_when_a_clause_has_failed_and_much_came_to_nothing(tmp_p
     notes.raise_if_enough()  # no clause fails: what can't be decided is tried to the end
     notes.note_failure(ClauseId("pool-2"))
     notes.note_failure(ClauseId("http-1"))
-    with pytest.raises(Inconclusive, match=r"not judged: pool-2 fails, and 150 s went into tests that did not pass"):
+    with pytest.raises(Inconclusive, match=r"not judged: pool-2 fails, and 120 s went into tests that did not pass"):
         RunNotes(tmp_path).raise_if_enough()
 
 

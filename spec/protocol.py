@@ -19,7 +19,7 @@ PROTOCOL_1 = Clause(
     text="A child says one C for each connection that it accepts, when it accepts it.",
     source="3 Implementation, Messages",
     observed="With the parent stopped, its ends of the channels are read while silent connections are accepted.",
-    needs=ids("lifecycle-1", "accept-1", "accept-3", "channel-1", "http-2", "recycle-2"),
+    needs=ids("lifecycle-1", "accept-1", "accept-2", "accept-3", "channel-1", "http-2", "recycle-2"),
     ability="channel",
 )
 PROTOCOL_2 = Clause(
@@ -28,7 +28,7 @@ PROTOCOL_2 = Clause(
     text="A child says one F when a connection has been serviced, and not before; for its last one too.",
     source="3 Implementation, Messages",
     observed="As for protocol-1, while the connections are served; with few connections a child, up to its end.",
-    needs=ids("lifecycle-1", "accept-1", "accept-3", "channel-1", "http-2", "recycle-2"),
+    needs=ids("lifecycle-1", "accept-1", "accept-2", "accept-3", "channel-1", "http-2", "recycle-2"),
     ability="channel",
 )
 PROTOCOL_3 = Clause(
@@ -67,7 +67,7 @@ PROTOCOL_6 = Clause(
     text="A busy child that gets K serves its connection first, and then ends.",
     source="3 Implementation, Messages (children that are busy serve their connection)",
     observed="As for protocol-5, to a child that holds a silent connection, which then asks. Nobody else is waiting.",
-    needs=ids("lifecycle-1", "accept-1", "channel-1", "protocol-5", "http-2", "recycle-2"),
+    needs=ids("lifecycle-1", "accept-1", "accept-2", "channel-1", "protocol-5", "http-2", "recycle-2"),
     ability="channel",
 )
 PROTOCOL_7 = Clause(
