@@ -81,6 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.seed = worker["seed"]
         return
     config.stash[FOLDER] = config.option.run_folder or Path(tempfile.mkdtemp(prefix="preforkspec-"))
+    RunNotes(config.stash[FOLDER]).begin()
     if config.option.seed is None:
         config.option.seed = secrets.randbelow(1_000_000)
     if config.option.verdict:
