@@ -116,7 +116,8 @@ static bool wait_for_work(int epoll)
     FD_ZERO(&both);
     FD_SET(listener, &both);
     FD_SET(channel, &both);
-    select((listener > channel ? listener : channel) + 1, &both, NULL, NULL, NULL);
+    struct timeval time = {.tv_usec = patience * 1000};
+    select((listener > channel ? listener : channel) + 1, &both, NULL, NULL, patience < 0 ? NULL : &time);
     return told_to_end();
 #endif
     struct epoll_event ready[4];
