@@ -4,7 +4,9 @@ import pytest
 
 from conformance.clients import GET
 from conformance.regulation import Stopped, settle
+from conformance.seats import asleep, wait
 from conformance.stage import Stage
+from drivers.client import Client
 from drivers.http_exchange import read_exchange
 from spec import http
 from spec.clause import Clause
@@ -14,15 +16,21 @@ from spec.verdict import Blocked, Inconclusive, Violated
 OLD = b"GET / HTTP/1.0\r\n\r\n"
 OLD_KEEPING = b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
 NEW = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+NEW_KEEPING = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
 NEW_WITH_PATH = b"GET /some/where?x=1 HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nUser-Agent: preforkspec\r\n\r\n"
 
 # A head cut in two: after each of these pieces it is not complete.
 PIECES = [b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\n", GET[:-1]]
+# Longer than the buffers of many; but who finds it too long, and says so, may say it early.
+LONG = b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 1500 + b"\r\n\r\n"
 
 MALFORMED = {
     "garbage": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) + b"\r\n\r\n",
     "NUL bytes": b"\x00" * 2000 + b"\r\n\r\n",
     "a method and nothing else": b"GET\r\n\r\n",
+    "a method of 300 letters": b"G" * 300 + b" / HTTP/1.1\r\n\r\n",
+    "a field without a colon": b"GET / HTTP/1.1\r\nHost\r\n\r\n",
+    "blank lines and nothing else": b"\r\n" * 8,
     "an endless line": b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
     "endless fields": b"GET / HTTP/1.1\r\n" + b"X-Field: 1234567890\r\n" * 4000 + b"\r\n",
     "half a request": b"GET / HT",
@@ -39,17 +47,24 @@ def test_a_get_is_answered_with_a_well_formed_response(stage: Stage, request_sen
 @pytest.mark.clause("http-2")
 @pytest.mark.parametrize(
     "request_sent",
-    [OLD, OLD_KEEPING, NEW, NEW + NEW],
-    ids=["1.0", "1.0-keep-alive", "1.1-keep-alive", "1.1-pipelined"],
+    [OLD, OLD_KEEPING, NEW, NEW_KEEPING, NEW_WITH_PATH, NEW + NEW],
+    ids=["1.0", "1.0-keep-alive", "1.1", "1.1-keep-alive", "1.1-path", "1.1-pipelined"],
 )
 def test_one_response_of_the_declared_length_and_then_the_end(stage: Stage, request_sent: bytes) -> None:
     decide(stage, http.HTTP_2, request_sent)
 
 
-def decide(stage: Stage, clause: Clause, request_sent: bytes) -> None:
-    """Send one request, and judge what came."""
+@pytest.mark.clause("http-2")
+def test_a_second_request_that_follows_the_response_gets_none(stage: Stage) -> None:
+    decide(stage, http.HTTP_2, NEW, then=NEW)
+
+
+def decide(stage: Stage, clause: Clause, request_sent: bytes, *, then: bytes = b"") -> None:
+    """Send one request, another one `then`, when the response begins, and judge what came."""
     client = stage.connect(request_sent)
     stage.until(lambda: not client.open or bool(client.received), within=stage.pace.answer)
+    stage.send(client, then)
+    request_sent += then
     # The rest of the response and the server's close follow at once, or are not going to come.
     stage.until(lambda: not client.open, within=stage.pace.round * stage.pace.patience + stage.pace.service_time)
     line = request_sent.splitlines()[0].decode()
@@ -82,6 +97,39 @@ def test_no_reply_comes_before_the_head_is_complete(stage: Stage) -> None:
     for piece, client in zip(PIECES, clients, strict=True):
         if not client.received:
             raise Violated(http.HTTP_3, seen=f"{piece!r}, then the rest of the head: {client.why_lost()}")
+
+
+@pytest.mark.clause("http-3")
+def test_a_long_head_too_is_read_to_its_end(stage: Stage) -> None:
+    client = stage.connect(LONG[:-1])
+    stage.await_any([client], within=0.25 * stage.pace.round + stage.pace.service_time)
+    early = bytes(client.received[:40])
+    if early and b" 4" not in early[:12]:
+        raise Violated(http.HTTP_3, seen=f"after {len(LONG) - 1} bytes of a head of {len(LONG)} came {early!r}")
+    stage.send(client, LONG[-1:])
+    stage.await_end([client])
+    if not client.received:
+        raise Violated(http.HTTP_3, seen=f"a head of {len(LONG)} bytes, the last of them later: {client.why_lost()}")
+
+
+@pytest.mark.clause("http-3")
+def test_a_head_that_comes_byte_by_byte_is_answered(stage: Stage) -> None:
+    client = stage.connect_silently()
+    if not stage.await_holder(client):
+        raise Inconclusive(f"a silent client's child could not be found: {client.why_lost()}")
+    child = stage.holders[client.number]
+    for place in range(client.greeted, len(GET)):
+        stage.send(client, GET[place : place + 1])
+        # The next one when this one has been read, so that each is a segment, and a read, of its own.
+        wait(stage, lambda: (_is_read(stage, client) and asleep(child)) or not client.open, within=stage.pace.reaction)
+    stage.await_end([client])
+    if not client.received:
+        raise Violated(http.HTTP_3, seen=f"a head of {len(GET)} bytes, one by one: {client.why_lost()}")
+
+
+def _is_read(stage: Stage, client: Client) -> bool:
+    side = stage.diag.server_side(stage.port, client.local_port)
+    return side is None or not side.queued
 
 
 @pytest.mark.clause("http-4")

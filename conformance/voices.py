@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from conformance import obedience
+from conformance.clients import GET
 from conformance.launches import Launches
 from conformance.passers import Passers
 from conformance.regulation import Stopped, settle, want
@@ -31,6 +32,13 @@ from spec.verdict import Blocked, Inconclusive, NotApplicable, Violation
 # Short clients at full speed, so many at once; and for so many seconds at most.
 MOST_CLIENTS, AT_ONCE, FULL_SPEED = 2000, 16, 2.0
 WATCHED_SERVICES = 10  # whose F is met in the act
+# Clients that come to nothing: how, what they say, and whether they reset then; else they close.
+ODD = (
+    ("no word", b"", False),
+    ("half a request", GET[:9], False),
+    ("half a request and a reset", GET[:9], True),
+    ("no request at all", b"\x00\x01garbage\r\n\r\n", False),
+)
 PUT_OFF = 0.1  # seconds for which the kernel may keep back what was sent on loopback
 
 
@@ -126,6 +134,8 @@ def at_full_speed(stage: Stage, left: Heard) -> None:
         _full_speed(stage, seat, left)
         if not left.violations and not left.why_not:
             _service_in_the_act(stage, seat, left)
+        if not left.violations and not left.why_not:
+            _odd_clients(stage, seat, left)
         obedience.examine(stage, seat, left)
         stage.close()
 
@@ -201,3 +211,30 @@ def _service_in_the_act(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         if not client.served:
             break
     left.judged.add(PROTOCOL_2.id)
+
+
+def _odd_clients(stage: Stage, seat: ParentSeat, left: Heard) -> None:
+    """Protocol-1 to -3: a client that comes to nothing is told of once, too; recovery-8 asks whether F comes at all."""
+    for how, sent, reset in ODD:
+        clients = held(stage, 1, left)
+        if left.why_not:
+            return
+        client, child = clients[0], stage.holders[clients[0].number]
+        wait(stage, partial(asleep, child), within=stage.pace.reaction)
+        seat.hear([child])
+        seat.heard[child][:-1] = b""  # but for the C of this one
+        stage.send(client, sent[client.greeted :])
+        if not reset:
+            client.finish_sending()
+            wait(stage, lambda: not client.open, within=PUT_OFF)  # noqa: B023 - waited for here
+        if client.open:
+            stage.drop(client, reset=reset)
+        wait(stage, lambda: stage.all_let_go() and asleep(child), within=stage.pace.reaction)  # noqa: B023
+        stage.broken_holds.clear()  # a server may close the connection first: that breaks no hold
+        if child not in stage.watch.live:
+            return
+        seat.hear([child])
+        said = bytes(seat.heard[child])
+        for violation in judge_voice(Voice(child=child, said=said)):
+            left.found(Violation(violation.clause, f"of a client that came with {how}: {violation.seen}"))
+            return
