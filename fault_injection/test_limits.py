@@ -12,6 +12,7 @@ from conformance.seats import wait
 from conformance.stage import Calls
 from fault_injection.limits import no_more_memory, no_more_processes, out_of_descriptors
 from fault_injection.scenes.ordeal import A_MOMENT, Ordeal, ordeal
+from fault_injection.signals import killed
 from fault_injection.syscalls import refused
 from spec import recovery
 from spec.event import Pid
@@ -25,12 +26,14 @@ def test_children_without_descriptors_neither_end_nor_spin(launches: Launches, s
     with ordeal(launches, recovery.RECOVERY_10) as told:
         stage, children = told.stage, list(told.live)
         with told.quiet(), out_of_descriptors(children):
-            told.happens("all children had no descriptor left, and a client had come")
-            client = stage.connect(GET, follow=False)
+            told.happens("all children had no descriptor left, and so many clients had come")
+            # One for each, and one more: whom it makes deaf for good is not to be the only one.
+            clients = [stage.connect(GET, follow=False) for _ in range(len(children) + 1)]
             told.bears(A_MOMENT, children=children)
-            if client.served:
+            if any(client.served for client in clients):
                 raise NotApplicable("its children need no further descriptor for a connection")
-        stage.drop(client)
+        for client in clients:
+            stage.drop(client)
         told.is_over("all children had been without descriptors for a round")
         told.recovers()
         seen(str(told))
@@ -83,6 +86,12 @@ def test_a_parent_that_may_not_fork_neither_ends_nor_spins(launches: Launches, s
         told.is_over("forks had been refused (EAGAIN) for a round in which the pool had to grow")
         told.comes_back()
         stage.let_go(list(stage.held.values()))
+        told.comes_back()
+        everyone = list(told.live)
+        with no_forks(told), killed(everyone):
+            told.happens("forks were refused (EAGAIN), and all children had got SIGKILL", ended=len(everyone))
+            told.bears(stage.pace.round, children=())
+        told.is_over("forks had been refused (EAGAIN) for a round in which all children had got SIGKILL")
         told.recovers()
         seen(str(told))
 

@@ -22,6 +22,18 @@ def test_on_an_old_kernel_the_server_serves_all_the_same(launches: Launches, see
     calls = Calls(watched=("epoll_ctl",), refusals=(refusal,))
     fault = "each epoll_ctl with EPOLLEXCLUSIVE was answered EINVAL"
     with ordeal(launches, epoll.EPOLL_6, calls=calls, from_the_start=fault) as told:
+        stage, children = told.stage, list(told.live)
+        with told.quiet():
+            # Each of these wakes them all, and none is lost for it. Then each has to take one.
+            told.serves()
+            clients = stage.hold_connections(len(children))
+            wait(stage, lambda: not stage.queued() or bool(stage.broken_holds), within=stage.pace.reaction)
+            if stage.queued() and not stage.broken_holds:
+                told.fails(
+                    f"{stage.queued()} of {len(clients)} connections were not accepted by {len(children)} children"
+                )
+            told.keeps(children)
+            stage.let_go(clients)
         told.recovers()
         count = Answers(told.stage.launch, refusal).count
         if not count:

@@ -48,16 +48,16 @@ def _clause(number: int, text: str, observed: str, *, source: str, needs: tuple[
 RECOVERY_1 = _clause(
     1,
     "An idle child that is killed is replaced where the bounds need it, and is counted no more.",
-    "Idle children, the newest and the oldest, get SIGKILL, SIGSEGV and SIGTERM, so many that fewer than min_spare are "
-    "left; then the load goes up and down once.",
+    "Idle children, the newest and the oldest, get SIGKILL, SIGSEGV, SIGABRT and SIGTERM, so many that fewer than "
+    "min_spare are left; then the load goes up and down once.",
     source=_PLACE,
     needs=_COUNTS,
 )
 RECOVERY_2 = _clause(
     2,
     "A busy child that is killed is counted no more, neither as busy nor as idle, and is replaced where need be.",
-    "Children that hold silent clients get SIGKILL and SIGSEGV, more of them than lie between the bounds; then the "
-    "load goes up and down once.",
+    "Children that hold silent clients get SIGKILL and SIGSEGV, more of them than lie between the bounds, once with "
+    "all max_children busy; then the load goes up and down once.",
     source=_PLACE,
     needs=_REPLACES,
 )
@@ -71,7 +71,8 @@ RECOVERY_3 = _clause(
 RECOVERY_4 = _clause(
     4,
     "When children are killed again and again, newborns too, the pool comes back as soon as that is over.",
-    "For some rounds, every newborn gets SIGKILL at first sight; then descriptors and zombies are counted.",
+    "For some rounds, every newborn gets SIGKILL at first sight, more of them than max_children; then descriptors and "
+    "zombies are counted.",
     source=_PLACE,
     needs=_REPLACES + ids("channel-5"),
 )
@@ -119,7 +120,7 @@ RECOVERY_10 = _clause(
     "Where the system refuses descriptors or processes, neither side ends or spins; and it recovers as soon as the "
     "system gives them again.",
     "RLIMIT_NOFILE of children and parent is set to the lowest free descriptor, accept answers ENFILE and the like, "
-    "fork EAGAIN; for some rounds each, then lifted.",
+    "fork EAGAIN, also while all children are killed; for some rounds each, then lifted.",
     source=_SIZE,
     needs=_STOPS_PARENT,
 )

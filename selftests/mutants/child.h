@@ -42,6 +42,10 @@ static int accept_one(void)
     }
 #endif
     int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+#ifdef MUTANT_DEAF_AFTER_EMFILE
+    if (client < 0 && errno == EMFILE)
+        epoll_ctl(own_epoll, EPOLL_CTL_DEL, listener, NULL); /* for now: and nobody adds it again */
+#endif
 #ifdef MUTANT_EXITS_ON_ACCEPT_ERROR
     if (client < 0 && errno != EAGAIN)
         _exit(1); /* "perror("accept"); exit(1);" */
@@ -114,6 +118,10 @@ static int serve_and_say(int client, int served)
         return 1; /* the parent will see the end of the channel */
 #endif
     say();
+#ifdef MUTANT_F_TWICE_FOR_NOBODY
+    if (!whole)
+        speak(channel, "F", 1); /* once in the error path, and once where all paths meet */
+#endif
 #ifdef MUTANT_COUNTS_ONLY_REQUESTS
     return whole ? 1 : 0;
 #endif

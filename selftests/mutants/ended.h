@@ -36,6 +36,11 @@ static bool still_counted(struct child *child, int status)
 #ifdef MUTANT_KILLED_STAYS_COUNTED
     return !WIFEXITED(status); /* "if (WIFEXITED(status)) remove_child(pid);" */
 #endif
+#ifdef MUTANT_ABORTED_STAYS_COUNTED
+    /* "case SIGKILL: case SIGSEGV: case SIGTERM: …", and no default. */
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL;
+    return number != SIGKILL && number != SIGSEGV && number != SIGTERM;
+#endif
 #ifdef MUTANT_KILLED_WHILE_STOPPED
     if (WIFSTOPPED(status) || WIFCONTINUED(status))
         child->stopped = WIFSTOPPED(status);

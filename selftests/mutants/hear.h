@@ -65,6 +65,9 @@ static void forget(struct child *child, bool by_itself)
 #ifdef MUTANT_KILLED_CHANNEL_LEAKED
     if (by_itself || child->told)
 #endif
+#ifdef MUTANT_FULL_UNTIL_ONE_EXITS
+    full = full && !by_itself;
+#endif
     let_go(child);
     child->state = EMPTY;
 #ifdef MUTANT_TAKES_TURNS

@@ -53,8 +53,19 @@ static enum outcome read_head(int client, struct request *request)
     struct timeval patience = {.tv_sec = 30}; /* and a read that has a time-out ends with EINTR after a stop */
     setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 #endif
+#ifdef MUTANT_GIVES_UP_AFTER_20_READS
+    int reads = 0;
+#endif
     request->bytes[request->length] = '\0';
     while ((request->end = end_of_head(request->bytes)) == 0) {
+#ifdef MUTANT_LONG_HEAD_ANSWERED_EARLY
+        if (request->length >= 1023)
+            return COMPLETE; /* the buffer is full: this must be it */
+#endif
+#ifdef MUTANT_GIVES_UP_AFTER_20_READS
+        if (++reads > 20)
+            return GONE;
+#endif
         if (request->length == HEAD_MAX) {
 #ifdef MUTANT_OVERSIZED_KILLS
             raise(SIGSEGV); /* strcat() into a fixed array, in short */
@@ -212,6 +223,10 @@ static bool serve(int client)
     struct pollfd state = {.fd = client, .events = POLLRDHUP};
     if (outcome == COMPLETE && poll(&state, 1, 0) > 0)
         _exit(1); /* "client has gone", and a way out through the error path */
+#endif
+#ifdef MUTANT_LONG_METHOD_KILLS
+    if (strcspn(request.bytes, " ") > 64)
+        raise(SIGSEGV); /* strcpy() into char method[64], in short */
 #endif
 #ifdef MUTANT_MALFORMED_KILLS
     if (outcome == COMPLETE && !well_formed(request.bytes))

@@ -6,7 +6,7 @@
 #endif
 #if defined MUTANT_KILLED_STAYS_COUNTED || defined MUTANT_STOPS_REAPING_AT_KILLED || \
     defined MUTANT_NEWBORN_NOT_IN_TABLE || defined MUTANT_KILLED_WHILE_STOPPED || defined MUTANT_ENDS_WITHOUT_CHILDREN || \
-    defined MUTANT_STRANGER_COUNTED
+    defined MUTANT_STRANGER_COUNTED || defined MUTANT_ABORTED_STAYS_COUNTED
 #define FREED_ONLY_BY_WAIT /* as sound as by both; so a wait that goes wrong shows */
 #endif
 
@@ -31,6 +31,9 @@ static int epoll = -1;
 static volatile sig_atomic_t child_ended, asked_to_end;
 static bool connected;  /* a C came */
 static bool heard_any;  /* any message came */
+#ifdef MUTANT_FULL_UNTIL_ONE_EXITS
+static bool full;
+#endif
 #ifdef MUTANT_TICKS_IN_SILENCE
 static bool heard_now; /* the last wait ended with news */
 #endif

@@ -1,7 +1,7 @@
 /* What may follow the first response on a connection. In the sound server: nothing. */
 
 #if defined MUTANT_KEEPS_ALIVE_10 || defined MUTANT_KEEPS_ALIVE_10_ASKED || defined MUTANT_KEEPS_ALIVE_11 || \
-    defined MUTANT_NEVER_CLOSES
+    defined MUTANT_KEEPS_ALIVE_11_ASKED || defined MUTANT_NEVER_CLOSES
 
 static bool kept_alive(const char *head)
 {
@@ -11,6 +11,8 @@ static bool kept_alive(const char *head)
     return strstr(head, "HTTP/1.0") && strcasestr(head, "Connection: keep-alive");
 #elif defined MUTANT_KEEPS_ALIVE_11
     return strstr(head, "HTTP/1.1") && !strcasestr(head, "Connection: close");
+#elif defined MUTANT_KEEPS_ALIVE_11_ASKED
+    return strstr(head, "HTTP/1.1") && strcasestr(head, "Connection: keep-alive");
 #else
     return head; /* whatever was asked */
 #endif
@@ -29,6 +31,26 @@ static void serve_more(int client, struct request *request)
             return;
         reply(client, "200 OK");
     }
+}
+
+#elif defined MUTANT_ANSWERS_WHO_ASKS_AGAIN
+
+/* Who has more to ask has a moment for it. */
+static void serve_more(int client, struct request *request)
+{
+    struct pollfd news = {.fd = client, .events = POLLIN};
+    request->length = 0;
+    if (poll(&news, 1, 100) > 0 && read_head(client, request) == COMPLETE)
+        reply(client, "200 OK");
+}
+
+#elif defined MUTANT_LENGTH_OF_ROOT
+
+/* The length was that of "/"; any other page says which it is. */
+static void serve_more(int client, struct request *request)
+{
+    if (!strstr(request->bytes, " / "))
+        send_all(client, request->bytes);
 }
 
 #elif defined MUTANT_ANSWERS_PIPELINED

@@ -77,6 +77,10 @@ static bool refused_for_good; /* mutants only */
 /* Descriptors or forks are refused, for now. Returns the milliseconds until the next try. */
 static int when_refused(void)
 {
+#ifdef MUTANT_ENDS_WHEN_REFUSED_AND_ALONE
+    if (count(EMPTY) == MOST_CHILDREN)
+        exit(1); /* no children, and none to be had */
+#endif
 #ifdef MUTANT_SPINS_WHEN_REFUSED
     return 0;
 #endif
@@ -147,6 +151,11 @@ static int shortage(int idle, int live)
     if (refused_for_good)
         wanted = 0;
 #endif
+#ifdef MUTANT_FULL_UNTIL_ONE_EXITS
+    full = full || live >= settings.max_children; /* cleared where a child is forgotten that ended in order */
+    if (full)
+        wanted = 0;
+#endif
 #ifdef MUTANT_REPLACES_WITH_NEXT_MESSAGE
     if (bereaved)
         wanted = 0; /* who is short is only asked when a C or F comes */
@@ -158,6 +167,9 @@ static int shortage(int idle, int live)
 static int room_for(int idle, int live)
 {
     (void)idle;
+#ifdef MUTANT_LIMIT_COUNTS_THE_DEAD
+    return settings.max_children - live - killed; /* who crashed keeps its place in the limit */
+#endif
 #ifdef MUTANT_LIMIT_PLUS_1
     return settings.max_children + 1 - live;
 #endif

@@ -11,6 +11,10 @@ static bool wary; /* takes the place of one that was killed: mutants only */
 static volatile sig_atomic_t child_ended; /* parent.h */
 #endif
 
+#ifdef MUTANT_DEAF_AFTER_EMFILE
+static int own_epoll;
+#endif
+
 static uint32_t listener_events(void)
 {
 #ifdef MUTANT_NO_EXCLUSIVE
@@ -63,6 +67,9 @@ static int open_epoll(void)
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         _exit(1);
+#ifdef MUTANT_DEAF_AFTER_EMFILE
+    own_epoll = epoll;
+#endif
 #ifdef HANDED_OVER
     watch(epoll, hand_out, EPOLLIN | EPOLLEXCLUSIVE, LISTENER_KEY);
 #elif !defined MUTANT_POLLS_IN_CHILD && !defined MUTANT_SELECTS_IN_CHILD
