@@ -5,6 +5,7 @@ step the parent is left to read what was said and to go to sleep; then the accou
 and what comes after that is judged by what is so now.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -201,21 +202,41 @@ class Actor:
         watch.sample()
         self._insist_on_parent()
         live = watch.live
-        for pid in [pid for pid in self.model.children if pid not in live]:
-            self.rows[-1].seen.append(f"{pid} ended")
-            for violation in self.model.ended(pid):
+        gone = [pid for pid in self.model.children if pid not in live]
+        new = [pid for pid in live if pid not in self.model.children]
+        # What is seen in one look came in an order that nobody knows: it is sound where there is one that is.
+        while gone or new:
+            if gone and not (violations := self._ends(gone[0])):
+                gone.pop(0)
+            elif new and (not (more := self._comes(new[0])) or self._is_helper(new[0])):
+                new.pop(0)
+            elif gone:
+                self.rows[-1].seen.append(f"{gone[0]} ended")
                 # A parent lets go of its channels some time before it is gone, and its children may be quicker.
                 wait(self.stage, lambda: watch.parent_ended, within=END_SHOWS)
                 self._insist_on_parent()
-                self._fail(violation)
-        for pid in [pid for pid in live if pid not in self.model.children]:
-            violations = list(self.model.came(pid))
-            if violations and self._is_helper(pid):
-                self.model.children.pop(pid)
-                continue
+                self._fail(violations[0])
+            else:
+                self.rows[-1].seen.append(f"{new[0]} spawned")
+                self._fail(more[0])
+
+    def _ends(self, pid: Pid) -> list[Violation]:
+        """Book the end of a child, unless that violates something: gives what."""
+        after = deepcopy(self.model)
+        violations = list(after.ended(pid))
+        if not violations:
+            self.model = after
+            self.rows[-1].seen.append(f"{pid} ended")
+        return violations
+
+    def _comes(self, pid: Pid) -> list[Violation]:
+        """Book the birth of a child, unless that violates something: gives what."""
+        after = deepcopy(self.model)
+        violations = list(after.came(pid))
+        if not violations:
+            self.model = after
             self.rows[-1].seen.append(f"{pid} spawned")
-            for violation in violations:
-                self._fail(violation)
+        return violations
 
     def _insist_on_parent(self) -> None:
         """Fail what it owes where it has ended."""

@@ -18,13 +18,16 @@ from spec.event import Pid
 
 ENDS_WITHIN = 5.0  # seconds for a killed process to be gone, on a machine that is very busy
 AGAIN = 100.0  # milliseconds until who has not ended gets the signal once more
+INSISTING = 3  # so many times; who blocks it is then killed by one that nobody blocks
 TAKES_WITHIN = 2.0  # seconds for a signal to be taken
 LOOKS_APART = 1.0  # milliseconds
 
 
 @contextmanager
 def killed(pids: Iterable[Pid], number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
-    """End processes, all of them at once, by a signal that none survives twice. There is nothing to undo.
+    """End processes, all of them at once, by a signal that none survives twice; SIGKILL for who blocks it.
+
+    There is nothing to undo.
 
     Taken hold: each pidfd tells the end of its process. Raises DidNotTakeHold; one that was gone before is left out.
     """
@@ -40,7 +43,7 @@ def _await_ends(pidfds: list[int], number: signal.Signals) -> None:
     poll = select.poll()
     for pidfd in pidfds:
         poll.register(pidfd, select.POLLIN)
-    left = set(pidfds)
+    left, tried = set(pidfds), 1
     deadline = time.monotonic() + ENDS_WITHIN
     while left:
         if time.monotonic() > deadline:
@@ -53,7 +56,8 @@ def _await_ends(pidfds: list[int], number: signal.Signals) -> None:
             # Rust's runtime catches SIGSEGV, to tell of a stack that is used up. One that was sent, not caused, it lets
             # pass, but not without giving the signal back to the kernel: the next one ends the process.
             for pidfd in left:
-                _send(pidfd, number)
+                _send(pidfd, number if tried < INSISTING else signal.SIGKILL)
+            tried += 1
 
 
 @contextmanager

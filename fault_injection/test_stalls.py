@@ -10,6 +10,7 @@ from conformance.seats import asleep, wait
 from drivers.client import Client
 from fault_injection.scenes.ordeal import Ordeal, ordeal
 from fault_injection.stalls import dead, half_closed, never_reading, reset, silent, slow
+from observers import procfs
 from spec import recovery
 from spec.event import Pid
 from spec.verdict import Inconclusive
@@ -32,14 +33,13 @@ def test_silent_and_slow_clients_hold_only_their_own_children(launches: Launches
             never_reading(make, stage.port, 1, GET),
         ):
             told.happens("a silent client, a slow one and one that never reads had come")
-            stage.passing = 2  # children that are busy with clients of whom the stage knows nothing
-            told.serves(4, at_once=1)
-            # Those who served them are idle again; the third one's child may wait for it to close.
-            told.comes_back()
-            while slow_ones.drip():
-                stage.step()
-            told.serves(4, at_once=1)
-        stage.passing = 0
+            with told.passing(2):
+                told.serves(4, at_once=1)
+                # Those who served them are idle again; the third one's child may wait for it to close.
+                told.comes_back(or_busy=1)
+                while slow_ones.drip():
+                    stage.step()
+                told.serves(4, at_once=1)
         told.recovers()
         seen(str(told))
 
@@ -146,7 +146,7 @@ def test_a_client_that_is_dead_when_it_is_answered_costs_no_child(launches: Laun
         with told.quiet():
             held = busy_with(told)
             for client, pid in held:
-                with stopped([pid]), dead(client, told.network, GET):
+                with stopped([pid, *procfs.descendants(pid)]), dead(client, told.network, GET):
                     told.stage.drop(client)
                 told.happens("a client had asked, and was gone when its request was read")
                 told.keeps([pid])

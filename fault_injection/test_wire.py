@@ -101,11 +101,10 @@ def test_clients_that_take_no_reply_or_vanish_hold_only_their_own_children(launc
     with ordeal(launches, recovery.RECOVERY_7) as told, laid(told) as made:
         with zero_window(made, GET), vanished(made, PART):
             told.happens("a client advertised a window of zero, and another one vanished in its request")
-            told.stage.passing = 1  # the child of the one that vanished
-            told.serves(4, at_once=1)
-            # Those who served them are idle again; the first one's child may wait for it to close.
-            told.comes_back()
-        told.stage.passing = 0
+            with told.passing(1):  # the child of the one that vanished
+                told.serves(4, at_once=1)
+                # Those who served them are idle again; the first one's child may wait for it to close.
+                told.comes_back(or_busy=1)
         made.leave()
         told.recovers()
         seen(str(told))

@@ -117,9 +117,10 @@ class _Look:
         return max(
             streams,
             key=lambda each: (
+                # A newborn that has yet to let go of what it inherited has both ends of the parent's own pairs, too.
+                each.childs_inode not in self._parents,
                 each.childs_inode in watched,
                 each.parents_inode in by_parent,
-                each.childs_inode not in self._parents,
                 each.childs_descriptor,
             ),
         )

@@ -41,13 +41,23 @@ def test_who_says_c_is_busy_and_in_its_place_another_is_owed() -> None:
     assert clauses(account.came(Pid(4))) == ["pool-7"]
 
 
+def test_growth_may_go_to_max_spare_and_no_further() -> None:
+    account = parent(3)
+    for pid in (1, 2, 3):
+        account.up_to_date()
+        account.tell(Pid(pid), C)
+    assert [clauses(account.came(Pid(pid))) for pid in (5, 6, 7, 8)] == [[], [], [], []]
+    assert clauses(account.came(Pid(9))) != []
+
+
 def test_growth_may_overshoot_by_its_last_doubling_step_and_no_further() -> None:
-    account = parent(4)
-    for pid in (1, 2, 3, 4):
+    account = parent(2, Parameters(min_spare=2, max_spare=2, max_connections=3, max_children=20))
+    for pid in (1, 2):
+        account.up_to_date()
         account.tell(Pid(pid), C)
     # Two are lacking: steps of 1 and 2 make three.
-    assert [clauses(account.came(Pid(pid))) for pid in (5, 6, 7)] == [[], [], []]
-    assert clauses(account.came(Pid(8))) != []
+    assert [clauses(account.came(Pid(pid))) for pid in (3, 4, 5)] == [[], [], []]
+    assert clauses(account.came(Pid(6))) == ["pool-8"]
 
 
 def test_growth_goes_on_doubling_where_the_start_was_a_round_of_it() -> None:
@@ -90,6 +100,7 @@ def test_after_an_excess_it_may_shed_down_to_min_spare_and_no_further() -> None:
 def test_who_is_busy_may_not_be_ended_even_in_an_excess() -> None:
     account = parent(7)
     account.tell(Pid(1), C)
+    account.up_to_date()
     assert account.owes is Owed.SHEDDING
     (violation,) = account.ended(Pid(1))
     assert violation.clause.id == "protocol-7"
@@ -151,15 +162,34 @@ def test_who_said_c_when_a_k_may_have_been_on_its_way_may_be_ended() -> None:
     assert clauses(account.ended(Pid(1))) == []
 
 
-def test_a_k_may_be_on_its_way_only_while_more_than_min_spare_are_idle() -> None:
+def test_a_k_may_be_on_its_way_only_while_min_spare_are_idle() -> None:
     account = parent(5)
+    for pid in (1, 2, 3, 4, 5):  # with five, four, three, two and one idle
+        account.up_to_date()
+        account.tell(Pid(pid), C)
     account.up_to_date()
-    for pid in (1, 2, 3):
-        account.tell(Pid(pid), C)  # with five, four and three idle; two are left
-    account.tell(Pid(4), C)  # two were idle: min_spare, of whom none may have been told K
-    assert clauses(account.ended(Pid(3))) == []
-    account.tell(Pid(5), C)
-    assert clauses(account.ended(Pid(5))) == ["protocol-7"], "one was idle"
+    assert clauses(account.ended(Pid(4))) == []
+    assert clauses(account.ended(Pid(5))) == ["protocol-7"]
+
+
+def test_what_came_together_may_be_read_in_any_order() -> None:
+    account = parent(3)
+    for pid in (1, 2, 3):  # C and F of each in turn; read a byte of each in turn, all are busy at once
+        account.tell(Pid(pid), C)
+        account.tell(Pid(pid), F)
+    assert [clauses(account.came(Pid(pid))) for pid in (4, 5, 6, 7, 8)] == [[], [], [], [], []]
+    account.up_to_date()
+    assert account.owes is Owed.SHEDDING, "and when all is read, what is so now counts again"
+    account = parent(4)
+    for pid in (1, 2):
+        account.tell(Pid(pid), C)
+    account.up_to_date()
+    account.tell(Pid(3), C)
+    account.tell(Pid(1), F)
+    account.tell(Pid(2), F)
+    # The Fs first, and four are idle; within the bounds a parent may shed once, down to two.
+    assert [clauses(account.ended(Pid(pid))) for pid in (4, 3)] == [[], []]
+    assert clauses(account.ended(Pid(2))) == ["pool-7"]
 
 
 def test_an_excess_that_is_over_may_still_be_answered() -> None:

@@ -3,13 +3,15 @@
 The rule itself is `pool.owed`, on the idle children *by what the parent was told*. This file keeps the account, and
 says of each birth and each end whether that rule, or one of the liberties that the clauses leave, allows it:
 
-- growth by doubling rounds: the last step may be larger than what was lacking (pool-8);
+- growth up to max_spare, or by doubling rounds: the last step may be larger than what was lacking (pool-8);
 - a replacement for each child that ended by itself, whether the bounds need one or not (recycle-3);
 - after an excess, shedding down to min_spare, one by one or at once (pool-4);
 - `K` to a child that has had its N connections (protocol-7).
 
 The parent may be late: messages are on their way, and it acts by what it knew. So every state since it was last up to
-date (it has read everything, and sleeps) counts as well.
+date (it has read everything, and sleeps) counts as well. And in which order it reads what came together is its own
+matter, channel by channel or a byte of each in turn: until it has read all of that, what counts is how few, and how
+many, may have seemed idle to it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,6 +43,8 @@ class Account:
     said: bytes = b""  # all of it, for the report
     serviced: int = 0
     crossed: bool = False  # it said C when a K may have been on its way to it
+    was_idle: bool = True  # at any time since the parent was last up to date; so it may have seemed to it
+    was_busy: bool = False
 
 
 class Parent:
@@ -55,6 +59,7 @@ class Parent:
         self._overshot = False  # the last births were more than any shortage called for
         self._replacements = 0
         self._ends = 0  # ends that an excess allows: those who were told K may take a while
+        self._unread = 0  # messages since it was last up to date: of several the order is not known
 
     # --- what it knows ---------------------------------------------------------------------------------------------
 
@@ -96,19 +101,24 @@ class Parent:
     def tell(self, child: Pid, message: Message) -> None:
         """A child says something. It must be what `may_say` gives."""
         account = self.children[child]
+        self._unread += 1
+        may_be_shed = self._ends > 0 and self._most_idle >= self.parameters.min_spare
         account.told = NEXT[account.told, message]
-        may_be_shed = self._ends > 0 and len(self.idle) >= self.parameters.min_spare
         account.crossed = account.crossed or (message is Message.CONNECTED and may_be_shed)
+        account.was_idle = account.was_idle or account.told is Told.IDLE
+        account.was_busy = account.was_busy or account.told is Told.BUSY
         account.said += message.value
         account.serviced += message is Message.FINISHED
         if message is Message.FINISHED:
             # Within the bounds, too, a parent may shed once, down to min_spare, and then rests (pool-4).
-            self._ends = max(self._ends, len(self.idle) + len(self.spent) - self.parameters.min_spare)
+            self._ends = max(self._ends, self._most_idle - self.parameters.min_spare)
         self._allow()
 
     def up_to_date(self) -> None:
         """The parent has read everything and sleeps: what it does from here on, it does by what is so now."""
-        self._growth = 0
+        self._growth = self._unread = 0
+        for account in self.children.values():
+            account.was_idle, account.was_busy = account.told is Told.IDLE, account.told is Told.BUSY
         self._allow()
 
     def nobody_is_ending(self) -> None:
@@ -142,7 +152,9 @@ class Parent:
         account = self.children.pop(child)
         if self._spent(account):
             self._replacements += 1
-        elif account.told is Told.BUSY and not account.crossed:
+        elif account.told is Told.BUSY and not (
+            account.crossed or (self._any_order and account.was_idle and self._ends)
+        ):
             yield Violation(PROTOCOL_7, f"child {child} was ended though it had said {account.said!r}, and so is busy")
         elif self._ends > 0:
             self._ends -= 1
@@ -150,14 +162,34 @@ class Parent:
             yield Violation(POOL_7, f"child {child} was ended though there were {before} ({self.parameters})")
         self._allow()
 
+    @property
+    def _any_order(self) -> bool:
+        return self._unread > 1
+
+    @property
+    def _fewest_idle(self) -> int:
+        """How few may seem idle to the parent."""
+        if not self._any_order:
+            return len(self.idle)
+        return sum(not account.was_busy and not self._spent(account) for account in self.children.values())
+
+    @property
+    def _most_idle(self) -> int:
+        """How many may.
+
+        Who has said its last F may be idle for the parent until it is gone: not every parent counts connections.
+        """
+        if not self._any_order:
+            return len(self.idle) + len(self.spent)
+        return sum(account.was_idle for account in self.children.values())
+
     def _allow(self) -> None:
-        idle = len(self.idle)
         # Who was told K idles for nobody, as the parent knows, and it alone.
-        lacking = self.parameters.min_spare - (idle - self._ends)
+        fewest = self._fewest_idle - self._ends
+        lacking = self.parameters.min_spare - fewest
         limit = self.parameters.max_children
         if lacking > 0 and (limit is None or len(self.children) < limit):
-            self._growth = max(self._growth, lacking + last_doubling_step(self._born + lacking) - 1)
-        # Who has said its last F may be idle for the parent until it is gone: not every parent counts connections.
-        by_the_parent = idle + len(self.spent)
-        if by_the_parent > self.parameters.max_spare:
-            self._ends = max(self._ends, by_the_parent - self.parameters.min_spare)
+            by_doubling = lacking + last_doubling_step(self._born + lacking) - 1
+            self._growth = max(self._growth, by_doubling, self.parameters.max_spare - fewest)
+        if self._most_idle > self.parameters.max_spare:
+            self._ends = max(self._ends, self._most_idle - self.parameters.min_spare)

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import NoReturn
 
-from conformance import descriptors
 from conformance.applicable import insist_on
 from conformance.launches import Launches
 from conformance.passers import Passers
@@ -18,9 +17,9 @@ from conformance.seats import asleep, settle_down, wait, why_not_held
 from conformance.stage import UNWATCHED, Calls, Stage, SubjectEnded
 from drivers.client import Client
 from fault_injection.fault import FaultRefused
+from fault_injection.scenes.open_before import OpenBefore
 from fault_injection.scenes.wording import named
 from fault_injection.stalls import Network
-from spec.channel import Kept, judge_kept
 from spec.clause import Clause, ClauseId, ids
 from spec.epoll import Ran, judge_run_time
 from spec.event import Phase, Pid, Spawned
@@ -38,8 +37,6 @@ AT_THE_START = 0.2  # seconds between the first birth and the last, where all ar
 CLIENTS, AT_ONCE = 10, 2  # short ones, who must all be served
 # What is left behind where nobody was killed, is left behind without a fault.
 _REAPS, _LETS_GO = ids("lifecycle-5"), ids("channel-4", "channel-5")
-# Descriptors by which a child that came after the fault may differ from those before it.
-MORE_DESCRIPTORS = 3
 
 
 class Ordeal:
@@ -54,8 +51,7 @@ class Ordeal:
         self.slowest = 0.0  # seconds from a fault to the pool's being back within its bounds
         self._at = 0.0  # when the last fault happened
         self._happened: float | None = stage.clock()  # the same, until the pool is back
-        self._beyond = -1  # descriptors of the parent beyond one for each child, before
-        self._childs = -1  # the most descriptors that a child had before
+        self._open = OpenBefore()
 
     # --- what is there ---------------------------------------------------------------------------------------------
 
@@ -100,8 +96,7 @@ class Ordeal:
                 self.fails(seen)
             raise Blocked(POOL_1.id, seen=seen) from None
         settle_down(self.stage)
-        self._beyond = descriptors.beyond_children(self.parent, self.live)
-        self._childs = descriptors.most_of_a_child(self.live)
+        self._open = OpenBefore.of(self.parent, self.live)
 
     def is_over(self, fault: str) -> None:
         """Note that what lasted for a while is undone: from here on the pool has to come back."""
@@ -128,19 +123,28 @@ class Ordeal:
         """End the test: the clause does not hold; where one that this `rests_on` fails too, that is the cause."""
         raise Violated(self.clause, seen=f"after {self.fault}: {seen}" if self.fault else seen, rests_on=rests_on)
 
-    def hold(self, count: int) -> list[Client]:
+    def hold(self, count: int, *, or_busy: int = 0) -> list[Client]:
         """Keep so many children busy more, and wait until all are. Raises Blocked where silent clients are not kept."""
         clients = self.stage.hold_connections(count)
-        self.comes_back()
+        self.comes_back(or_busy=or_busy)
         decision = why_not_held(self.stage) if self.stage.broken_holds else None
         if decision is not None:
             raise decision
         return clients
 
-    def comes_back(self, *, when: str = "", within: float | None = None) -> None:
-        """Wait until the pool is within its bounds, with all connections taken that can be."""
+    def comes_back(self, *, when: str = "", within: float | None = None, or_busy: int = 0) -> None:
+        """Wait until the pool is within its bounds, with all connections taken that can be.
+
+        So many children as `or_busy` says may be idle, or else all of them busy: both are within the bounds.
+        """
         try:
-            settle(self.stage, Phase.AFTERMATH, within=within)
+            try:
+                settle(self.stage, Phase.AFTERMATH, within=within)
+            except Stopped:
+                if not or_busy or self.stage.broken_holds or self.stage.watch.parent_ended:
+                    raise
+                with self.passing(or_busy):
+                    settle(self.stage, Phase.AFTERMATH, within=within)
         except Stopped:
             if self.stage.broken_holds and not self.stage.watch.parent_ended:
                 why, gone = why_not_held(self.stage), [client.number for client in self.stage.broken_holds]
@@ -153,6 +157,15 @@ class Ordeal:
         if self._happened is not None and self.fault:
             self.slowest = max(self.slowest, self.stage.clock() - self._happened)
             self._happened = None
+
+    @contextmanager
+    def passing(self, count: int) -> Iterator[None]:
+        """Count so many children more as busy, with clients of whom the stage knows nothing."""
+        self.stage.passing += count
+        try:
+            yield
+        finally:
+            self.stage.passing -= count
 
     def serves(self, count: int = CLIENTS, *, at_once: int = AT_ONCE) -> None:
         """Let short clients come, a few at a time: each must be served."""
@@ -237,18 +250,8 @@ class Ordeal:
 
     def has_leaked_nothing(self) -> None:
         """Compare the descriptors of the parent and of its children with what they were before."""
-        widest = len(self.live)
-
-        def kept() -> Kept:
-            after = descriptors.beyond_children(self.parent, self.live)
-            return Kept(ended=self.ended, before=self._beyond, after=after, widest=widest)
-
-        # A sound server may let go of a dead child's channel at its next round.
-        if self._beyond >= 0 and not self.stage.until(lambda: not any(judge_kept(kept())), within=self.stage.pace.step):
-            self._leaks(next(judge_kept(kept())).seen, _LETS_GO)
-        now = descriptors.most_of_a_child(self.live)
-        if 0 <= self._childs < now - MORE_DESCRIPTORS:
-            self._leaks(f"a child has {now} descriptors open, where none had more than {self._childs} before", _LETS_GO)
+        if seen := self._open.leaked(self.stage, ended=self.ended):
+            self._leaks(seen, _LETS_GO)
 
     def _leaks(self, seen: str, rests_on: tuple[ClauseId, ...]) -> NoReturn:
         """End the test: what killed children leave behind is told once, by the clause that kills most of them."""

@@ -1,0 +1,41 @@
+"""What the parent and its children had open before a fault, and whether they have more open after it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conformance import descriptors
+from conformance.stage import Stage
+from spec.channel import Kept, judge_kept
+from spec.event import Pid
+
+# Descriptors by which a child that came after the fault may differ from those before it.
+MORE = 3
+
+
+@dataclass(frozen=True)
+class OpenBefore:
+    """How many descriptors there were; -1 where the system refuses to show them."""
+
+    beyond: int = -1  # of the parent, beyond one for each child
+    childs: int = -1  # the most that a child had
+
+    @classmethod
+    def of(cls, parent: Pid, live: Sequence[Pid]) -> "OpenBefore":
+        """Count them now."""
+        return cls(descriptors.beyond_children(parent, live), descriptors.most_of_a_child(live))
+
+    def leaked(self, stage: Stage, *, ended: int) -> str:
+        """Say what was left behind since, where `ended` children were killed; nothing where nothing was."""
+        watch, widest = stage.watch, len(stage.watch.live)
+
+        def kept() -> Kept:
+            after = descriptors.beyond_children(watch.parent, watch.live)
+            return Kept(ended=ended, before=self.beyond, after=after, widest=widest)
+
+        # A sound server may let go of a dead child's channel at its next round.
+        if self.beyond >= 0 and not stage.until(lambda: not any(judge_kept(kept())), within=stage.pace.step):
+            return next(judge_kept(kept())).seen
+        now = descriptors.most_of_a_child(watch.live)
+        if 0 <= self.childs < now - MORE:
+            return f"a child has {now} descriptors open, where none had more than {self.childs} before"
+        return ""
