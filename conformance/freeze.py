@@ -21,7 +21,7 @@ RACES = 20
 # Seconds for all races together: a server that sleeps in each service gets fewer of them.
 RACING = 4.0
 FEWEST_RACES = 3
-QUEUED = 2
+QUEUED = 3
 
 
 @dataclass
@@ -180,11 +180,15 @@ def _queue(stage: Stage, left: Frozen) -> None:
     if twice:
         left.violations += twice
         return
-    for place in (-1, 0):
-        taken = [client for client in stage.held.values() if client.number in stage.holders and client not in queued]
+    child: Pid | None = None
+    # The newest one twice: one who was told of all of them by one edge may think that it has taken all.
+    for whose in ("newest", "same", "oldest"):
+        taken = [client for client in stage.held.values() if client.number in stage.holders]
+        if whose == "same":
+            taken = [client for client in taken if stage.holders[client.number] == child]
         if not taken or not stage.queued():
             break
-        client = taken[place]
+        client = taken[0 if whose == "oldest" else -1]
         child = stage.holders[client.number]
         waiting = stage.queued()
         _see_off(stage, client)

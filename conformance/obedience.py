@@ -25,6 +25,14 @@ def examine(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         _order_idle(stage, seat, left)
 
 
+def order_unused(stage: Stage, seat: ParentSeat, left: Heard) -> None:
+    """Protocol-5: the newest child is told K before it has served anybody."""
+    child, within = stage.watch.live[-1], OBEYS_WITHIN * stage.pace.patience
+    if seat.say(child, K) and not wait(stage, lambda: child not in stage.watch.live, within=within):
+        seen = f"child {child} was told K before it had served anybody, and still lived {within:.1f} s later"
+        left.found(Violation(PROTOCOL_5, seen))
+
+
 def _unknown_byte(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     """Protocol-9: one child is told what nobody says; then all must serve, as they did before."""
     children = [pid for pid in stage.watch.live if pid in seat.heard]
@@ -39,6 +47,9 @@ def _unknown_byte(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     stage.hold(REACTS_WITHIN)
     if children[-1] not in stage.watch.live:
         left.found(Violation(PROTOCOL_9, f"child {children[-1]} ended when it was told {UNKNOWN!r}"))
+        return
+    if not wait(stage, lambda: asleep(children[-1]), within=stage.pace.reaction):
+        left.found(Violation(PROTOCOL_9, f"child {children[-1]} never slept again when it was told {UNKNOWN!r}"))
         return
     unheld = Heard()
     clients = held(stage, len(children), unheld)
@@ -71,9 +82,11 @@ def _order_busy(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     if not seat.say(child, K):
         left.why_not = Inconclusive(f"child {child}, which held a connection, could not be told K")
         return
-    stage.hold(REACTS_WITHIN)
+    # A round: some give their client a second.
+    stage.hold(stage.pace.round)
     if child not in stage.watch.live or not client.open:
         left.found(Violation(PROTOCOL_6, f"child {child} was busy when it was told K, and dropped its client"))
+        stage.broken_holds.clear()
         return
     stage.ask(clients)
     stage.await_end(clients)

@@ -131,11 +131,14 @@ def at_full_speed(stage: Stage, left: Heard) -> None:
     left.children = len(channels)
     with parent_seat(stage.watch.parent, channels) as seat:
         _from_here_on(stage, seat)
+        unused = Heard()
+        obedience.order_unused(stage, seat, unused)
         _full_speed(stage, seat, left)
         if not left.violations and not left.why_not:
             _service_in_the_act(stage, seat, left)
         if not left.violations and not left.why_not:
             _odd_clients(stage, seat, left)
+        left.found(*unused.violations)
         obedience.examine(stage, seat, left)
         stage.close()
 

@@ -16,5 +16,9 @@ class DidNotTakeHold(Decision):
     rests_on = ids("accept-1", "accept-2", "accept-3", "accept-4")
 
 
+class Unserved(Exception):
+    """What a fault needs of a sound server did not come: a request lay there, and nobody read it."""
+
+
 class FaultRefused(Exception):
     """The system does not let the suite make this fault here; the text says why, and what would help."""

@@ -70,6 +70,14 @@ def test_killed_busy_children_are_counted_no_more(launches: Launches, seen: Seen
                 told.comes_back()
             stage.let_go(list(stage.held.values()))
             told.comes_back()
+        # And with its C unread: of a dead child's words none is its successor's.
+        with stopped([told.parent]):
+            clients = stage.hold_connections(len(told.idle))
+            wait(stage, lambda: not stage.queued() and all(map(asleep, told.live)), within=stage.pace.reaction)
+            victims = [pid for pid in told.live if pid in stage.busy()]
+            with killed(victims):
+                stage.await_end(clients)
+        told.happens(f"busy {named(victims)} got SIGKILL before the parent had read their C", ended=len(victims))
         told.recovers()
         seen(f"{told}: {told.ended} busy children were killed")
 
@@ -119,8 +127,8 @@ def test_children_end_when_their_parent_was_killed(launches: Launches) -> None:
         clients = told.hold(2)
         # A newborn has its siblings' ends until it lets go of them: one that is stopped before would hold them up.
         settle_down(stage)
-        stopped_one, busy, holders = told.idle[-1], stage.busy(), dict(stage.holders)
-        idle = [pid for pid in told.idle if pid != stopped_one]
+        *idle, stopped_one = told.idle
+        busy, holders = stage.busy(), dict(stage.holders)
 
         def live(pids: list[Pid]) -> list[Pid]:
             stage.watch.sample()
@@ -153,7 +161,7 @@ def test_children_end_when_their_parent_was_killed(launches: Launches) -> None:
 
 
 def channels_if_any(told: Ordeal) -> dict[Pid, Channel]:
-    """Find the children's channels, where they have any that can be used."""
+    """Find the channels, where there are any that can be used."""
     try:
         return usable_channels(told.stage)
     except (Blocked, Inconclusive):
@@ -162,8 +170,7 @@ def channels_if_any(told: Ordeal) -> dict[Pid, Channel]:
 
 def half_a_request(told: Ordeal) -> Client:
     """Let a client say one half of its request, and wait for its child to wait for the other."""
-    stage = told.stage
-    client = stage.hold_connections(1)[0]
+    stage, (client,) = told.stage, told.stage.hold_connections(1)
     wait(stage, lambda: client.number in stage.holders or not client.open, within=stage.pace.reaction)
     if client.number not in stage.holders:
         raise why_not_held(stage) or Inconclusive(f"nobody was seen to accept a connection in {client.waited:.1f} s")
@@ -202,8 +209,7 @@ def test_a_stopped_child_stops_nobody_and_serves_on_when_it_is_continued(launche
             if not half.served:
                 told.fails(f"the client of child {reader} was {half.why_lost()}")
             others = stage.hold_connections(len(told.idle))
-            taken = wait(stage, lambda: child in stage.busy(), within=stage.pace.reaction)
-            if not taken:
+            if not wait(stage, lambda: child in stage.busy(), within=stage.pace.reaction):
                 told.fails(f"it took none of {len(others)} connections in {stage.pace.reaction:.1f} s")
             stage.ask(others)
             stage.await_end(others)

@@ -42,7 +42,9 @@ def test_on_an_old_kernel_the_server_serves_all_the_same(launches: Launches, see
 
 
 @pytest.mark.clause("recovery-10")
-@pytest.mark.parametrize("errnos", [("ENFILE",), ("ECONNABORTED", "EINTR", "EMFILE")], ids=["ENFILE", "in-turn"])
+@pytest.mark.parametrize(
+    "errnos", [("ENFILE",), ("ECONNABORTED", "EINTR", "EMFILE", "ENOBUFS", "ENOMEM")], ids=["ENFILE", "in-turn"]
+)
 def test_an_accept_that_fails_ends_no_child(launches: Launches, seen: Seen, errnos: tuple[str, ...]) -> None:
     with ordeal(launches, recovery.RECOVERY_10, calls=Calls(watched=("accept",))) as told:
         stage, children = told.stage, list(told.live)

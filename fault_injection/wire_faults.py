@@ -8,7 +8,7 @@ resets them at its end.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from fault_injection.fault import DidNotTakeHold, FaultRefused
+from fault_injection.fault import DidNotTakeHold, FaultRefused, Unserved
 from fault_injection.network_facts import State
 from fault_injection.wire import NotReached, Wire
 from fault_injection.wire_peer import Peer, backwards, byte_by_byte, each_twice
@@ -250,6 +250,9 @@ def _must_be_answered(wire: Wire, peer: Peer, fact: Callable[[], bool], otherwis
         return
     if peer.ended:
         raise ServerFirst(f"{otherwise}: the server has ended the connection")
+    side = wire.side(peer)
+    if side is not None and side.unread and not peer.received:
+        raise Unserved(f"a request of {side.unread} bytes came, and nobody read it")
     raise DidNotTakeHold(f"{otherwise}: {_state(wire, peer)}")
 
 

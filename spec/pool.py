@@ -53,7 +53,7 @@ POOL_3 = Clause(
     text="While more than max_spare children are idle, the pool sheds, until at most max_spare are idle.",
     source="1 Objective, second paragraph; 2 Design, first paragraph",
     observed="Held connections are let go of: first so many that one idle child is in excess, then nearly all.",
-    needs=ids("lifecycle-1", "accept-1", "accept-3"),
+    needs=ids("lifecycle-1", "accept-1", "accept-3", "protocol-5"),
 )
 POOL_4 = Clause(
     id=ClauseId("pool-4"),

@@ -19,7 +19,7 @@ PROTOCOL_1 = Clause(
     text="A child says one C for each connection that it accepts, when it accepts it.",
     source="3 Implementation, Messages",
     observed="With the parent stopped, its ends of the channels are read while silent connections are accepted.",
-    needs=ids("lifecycle-1", "accept-1", "accept-2", "accept-3", "channel-1", "http-2", "recycle-2"),
+    needs=ids("lifecycle-1", "accept-1", "accept-2", "accept-3", "accept-4", "channel-1", "http-2", "recycle-2"),
     ability="channel",
 )
 PROTOCOL_2 = Clause(
@@ -28,7 +28,7 @@ PROTOCOL_2 = Clause(
     text="A child says one F when a connection has been serviced, and not before; for its last one too.",
     source="3 Implementation, Messages",
     observed="As for protocol-1, while the connections are served; with few connections a child, up to its end.",
-    needs=ids("lifecycle-1", "accept-1", "accept-2", "accept-3", "channel-1", "http-2", "recycle-2"),
+    needs=ids("lifecycle-1", "accept-1", "accept-2", "accept-3", "accept-4", "channel-1", "http-2", "recycle-2"),
     ability="channel",
 )
 PROTOCOL_3 = Clause(
@@ -37,7 +37,7 @@ PROTOCOL_3 = Clause(
     text="A child says nothing else: its stream is C, F, C, F and so on.",
     source="3 Implementation, Messages",
     observed="As for protocol-1; and over thousands of connections on all children at full speed.",
-    needs=ids("lifecycle-1", "channel-1", "http-2", "recycle-2"),
+    needs=ids("lifecycle-1", "accept-4", "channel-1", "http-2", "recycle-2"),
     ability="channel",
 )
 PROTOCOL_4 = Clause(
@@ -67,7 +67,7 @@ PROTOCOL_6 = Clause(
     text="A busy child that gets K serves its connection first, and then ends.",
     source="3 Implementation, Messages (children that are busy serve their connection)",
     observed="As for protocol-5, to a child that holds a silent connection, which then asks. Nobody else is waiting.",
-    needs=ids("lifecycle-1", "accept-1", "accept-2", "channel-1", "protocol-5", "http-2", "recycle-2"),
+    needs=ids("lifecycle-1", "accept-1", "accept-2", "accept-4", "channel-1", "protocol-5", "http-2", "recycle-2"),
     ability="channel",
 )
 PROTOCOL_7 = Clause(
@@ -96,11 +96,11 @@ PROTOCOL_9 = Clause(
     text="An unknown byte harms neither side: parent and children live on, and react to what follows.",
     source="3 Implementation, Messages (the protocol is rudimentary)",
     observed=(
-        "X is written to an idle child, which must then serve, and end when it is told X and K at once; and to the "
-        "parent, which must then grow its pool."
+        "X, k, NUL and 0xFF are written to an idle child, which must then sleep and serve, and end when they come "
+        "along with K; and to the parent, which must then grow its pool."
     ),
     needs=ids(
-        *("lifecycle-1", "accept-1", "channel-1", "protocol-1", "protocol-3", "protocol-5"),
+        *("lifecycle-1", "accept-1", "accept-4", "channel-1", "protocol-1", "protocol-3", "protocol-5"),
         *("pool-2", "pool-3", "http-2", "recycle-2"),
     ),
     ability="channel",
@@ -139,7 +139,7 @@ class Message(Enum):
 
 
 C, F, K = Message.CONNECTED.value, Message.FINISHED.value, Message.KILL.value
-UNKNOWN = b"X"  # what nobody says: protocol-9
+UNKNOWN = b"Xk\x00\xff"  # what nobody says: protocol-9
 
 
 class Told(Enum):

@@ -74,7 +74,7 @@ RECOVERY_4 = _clause(
     "For some rounds, every newborn gets SIGKILL at first sight, more of them than max_children; then descriptors and "
     "zombies are counted.",
     source=_PLACE,
-    needs=_REPLACES + ids("channel-5"),
+    needs=_REPLACES + ids("recovery-2", "channel-5"),
 )
 RECOVERY_5 = _clause(
     5,
@@ -113,7 +113,7 @@ RECOVERY_9 = _clause(
     "Connections past the backlog, clients that connect and close or reset at once; on the wire, thousands of SYNs and "
     "handshakes that are reset.",
     source=_SIZE,
-    needs=_COUNTS,
+    needs=_COUNTS + ids("recovery-8"),
 )
 RECOVERY_10 = _clause(
     10,
@@ -149,7 +149,7 @@ RECOVERY_14 = _clause(
     "A connection whose woken child is killed is served without another's arrival, where a replacement is due.",
     "With idle = min_spare, a client connects, and the child that this wakes is killed as it calls accept.",
     source="3 Implementation, Thundering Herd Problem",
-    needs=_REPLACES,
+    needs=_REPLACES + ids("accept-5"),
 )
 RECOVERY_15 = _clause(
     15,

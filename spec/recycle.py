@@ -53,7 +53,7 @@ RECYCLE_4 = Clause(
     text="No client is lost while children are recycled under load.",
     source="2 Design, third paragraph",
     observed="Many short connections, several at a time, through children that end after a few each; all are answered.",
-    needs=ids("lifecycle-1", "accept-4", "http-2", "pool-2", "pool-4", "pool-5", "recycle-3"),
+    needs=ids("lifecycle-1", "accept-4", "accept-5", "http-2", "pool-2", "pool-4", "pool-5", "recycle-3"),
     ability="recycle",
 )
 RECYCLE_5 = Clause(

@@ -16,7 +16,7 @@ from conformance.regulation import Stopped, await_reaping, ran, rest, settle, se
 from conformance.seats import asleep, settle_down, wait, why_not_held
 from conformance.stage import UNWATCHED, Calls, Stage, SubjectEnded
 from drivers.client import Client
-from fault_injection.fault import FaultRefused
+from fault_injection.fault import FaultRefused, Unserved
 from fault_injection.scenes.open_before import OpenBefore
 from fault_injection.scenes.wording import named
 from fault_injection.stalls import Network
@@ -162,10 +162,8 @@ class Ordeal:
     def passing(self, count: int) -> Iterator[None]:
         """Count so many children more as busy, with clients of whom the stage knows nothing."""
         self.stage.passing += count
-        try:
-            yield
-        finally:
-            self.stage.passing -= count
+        yield
+        self.stage.passing -= count
 
     def serves(self, count: int = CLIENTS, *, at_once: int = AT_ONCE) -> None:
         """Let short clients come, a few at a time: each must be served."""
@@ -291,7 +289,7 @@ def ordeal(
         try:
             told.start()
             yield told
-        except SubjectEnded as error:
+        except (SubjectEnded, Unserved) as error:
             if told.fault:
                 told.fails(str(error))
             raise Blocked(POOL_1.id, seen=str(error)) from error

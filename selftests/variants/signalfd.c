@@ -105,9 +105,9 @@ static _Noreturn void child(int line)
         int n = epoll_wait(mine, ready, 2, owed ? 100 : -1);
         pay(line, "F");
         for (int i = 0; i < n; i++) {
-            char word = 0;
-            if (ready[i].data.u32 == 0 && recv(line, &word, 1, MSG_DONTWAIT) >= 0)
-                over = word == 'K' || word == 0;
+            char word;
+            ssize_t n = ready[i].data.u32 == 0 ? recv(line, &word, 1, MSG_DONTWAIT) : -1;
+            over = over || n == 0 || (n > 0 && word == 'K');
         }
         /* Whatever woke it, one accept: a K may have come along with a connection that woke nobody else. */
         int guest = accept(door, NULL, NULL);
