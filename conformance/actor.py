@@ -104,7 +104,7 @@ class Actor:
     def _insist_on_saying(self, pid: Pid, words: bytes) -> None:
         """Say it, unless the child has ended; one that has become another program since has its end elsewhere."""
         patience = Patience(self.stage.pace.reaction)
-        while not child_seat.say(self._channel(pid), words):
+        while (channel := self._channel(pid)) is None or not child_seat.say(channel, words):
             self._look()
             if pid not in self.model.children:
                 return
@@ -179,13 +179,18 @@ class Actor:
 
     def _nobody_is_ending(self) -> bool:
         """Tell whether every child waits, with nothing to read: one that was told K would be on its way out."""
-        ends = (self.stage.diag.unix_socket(self._channel(pid).childs_inode) for pid in self.model.children)
-        return all(end is not None and end.queued == 0 for end in ends) and all(map(asleep, self.model.children))
+        for pid in self.model.children:
+            channel = self._channel(pid)
+            end = self.stage.diag.unix_socket(channel.childs_inode) if channel is not None else None
+            if end is None or end.queued or not asleep(pid):
+                return False
+        return True
 
     def _see_off_spent(self) -> None:
         """Let children that have had their N connections end, as they would by themselves."""
         for pid in self.model.spent:
-            child_seat.order(self.stage.watch.parent, self._channel(pid), K)
+            if channel := self._channel(pid):
+                child_seat.order(self.stage.watch.parent, channel, K)
             patience = Patience(self.stage.pace.reaction)
             while pid in self.model.children:
                 self._look()
@@ -257,12 +262,13 @@ class Actor:
         counts = f"{len(self.model.children)}, {len(self.model.busy)}, {len(self.model.idle)}"
         return f"{counts}: {'nothing' if what is Owed.REST else what.value}"
 
-    def _channel(self, pid: Pid) -> Channel:
+    def _channel(self, pid: Pid) -> Channel | None:
+        """Find the channel of a child; None where it has ended meanwhile."""
         if pid not in self.channels:
             # In the middle of a fork the parent has both ends of the newborn's channel: which is whose can't be told.
             wait(self.stage, self.stage.watch.parent_waits_for_news, within=self.stage.pace.round)
             watch = self.stage.watch
             self.channels = observed.channels(watch.parent, watch.live, self.stage.diag, known=self.channels)
-        if pid not in self.channels:
+        if pid not in self.channels and pid in self.stage.watch.live:
             raise Inconclusive(f"the channel of child {pid} was not found")
-        return self.channels[pid]
+        return self.channels.get(pid)

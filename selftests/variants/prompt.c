@@ -3,6 +3,8 @@
  * VARIANT_IPV6              listens on [::], for both families
  * VARIANT_EDGE              the listening socket edge-triggered: accept is tried before each wait
  * VARIANT_SHEDS_TO_MIN      more than max_spare idle: down to min_spare in one go
+ * VARIANT_GROWS_TO_MAX      fewer than min_spare idle: up to max_spare in one go
+ * VARIANT_BYTE_BY_BYTE      one event a wait, one byte a read, and then it regulates: what comes together is read by turns
  * VARIANT_DRAINS            SIGTERM: idle children end, busy ones have 2 s for their client
  * VARIANT_PARENT_RECYCLES   after its N connections a child waits for the K that the N-th F brings it
  * VARIANT_REPLACES_ALWAYS   whoever ended without being told is replaced at once
@@ -147,7 +149,11 @@ static void tell(struct child *child)
 
 static void hear(struct child *child)
 {
+#ifdef VARIANT_BYTE_BY_BYTE
+    char words[1];
+#else
     char words[64];
+#endif
     ssize_t n;
     if (child->channel < 0)
         return;
@@ -161,6 +167,9 @@ static void hear(struct child *child)
 #ifdef VARIANT_PARENT_RECYCLES
             if (words[i] == 'F' && !child->told && child->served == set.connections)
                 tell(child);
+#endif
+#ifdef VARIANT_BYTE_BY_BYTE
+            return;
 #endif
         }
     if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -200,7 +209,12 @@ static bool regulate(int ended)
         live++, idle++;
 #endif
     (void)ended;
-    while (idle < set.low && live < set.limit && spawn())
+#ifdef VARIANT_GROWS_TO_MAX
+    int wanted = idle < set.low ? set.high : 0;
+#else
+    int wanted = set.low;
+#endif
+    while (idle < wanted && live < set.limit && spawn())
         live++, idle++;
     int rest = set.high;
 #ifdef VARIANT_SHEDS_TO_MIN
@@ -259,9 +273,13 @@ int main(int argc, char **argv)
     regulator = epoll_create1(0);
     watch(doorbell[0], NULL);
     for (int ended = 0;; ended = reap()) {
+#ifdef VARIANT_BYTE_BY_BYTE
+        struct epoll_event events[1];
+#else
         struct epoll_event events[64];
+#endif
         int patience = regulate(ended) ? 100 : PATIENCE;
-        int n = epoll_wait(regulator, events, 64, patience);
+        int n = epoll_wait(regulator, events, sizeof events / sizeof *events, patience);
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr)
                 hear(events[i].data.ptr);
