@@ -264,11 +264,12 @@ class Actor:
 
     def _channel(self, pid: Pid) -> Channel | None:
         """Find the channel of a child; None where it has ended meanwhile."""
-        if pid not in self.channels:
+        watch, patience = self.stage.watch, Patience(self.stage.pace.reaction)
+        while pid not in self.channels and pid in watch.live:
             # In the middle of a fork the parent has both ends of the newborn's channel: which is whose can't be told.
-            wait(self.stage, self.stage.watch.parent_waits_for_news, within=self.stage.pace.round)
-            watch = self.stage.watch
+            wait(self.stage, watch.parent_waits_for_news, within=self.stage.pace.round)
             self.channels = observed.channels(watch.parent, watch.live, self.stage.diag, known=self.channels)
-        if pid not in self.channels and pid in self.stage.watch.live:
-            raise Inconclusive(f"the channel of child {pid} was not found")
+            watch.sample()
+            if patience.over():
+                raise Inconclusive(f"the channel of child {pid} was not found in {patience.seconds:.1f} s")
         return self.channels.get(pid)

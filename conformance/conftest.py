@@ -56,7 +56,7 @@ def all_at_once(request: pytest.FixtureRequest, launches: Launches) -> Together:
     insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
     parameters = launches.recycle_set(request.param)
     if request.param == "first" or launches.pace.unhurried:
-        parameters = replace(parameters, max_connections=3 if request.param == "first" else 2)
+        parameters = replace(parameters, max_connections=2 if request.param == "first" else 3)
     return launches.play(f"all at once {request.param}", parameters, together.play_together)
 
 

@@ -6,6 +6,9 @@ from spec.parameters import Parameters
 POOL_A = Parameters(min_spare=3, max_spare=5, max_connections=3000, max_children=16)
 # One number that is both bounds: between spawning and shedding there is no room for a mistake by one.
 NARROW = Parameters(min_spare=3, max_spare=3, max_connections=3000, max_children=16)
+# The least that is legal; and the same with room to grow.
+LEAST = Parameters(min_spare=1, max_spare=1, max_connections=1, max_children=1)
+ONE = Parameters(min_spare=1, max_spare=1, max_connections=3000, max_children=8)
 # N above all that the races of this scenario take, and below a burst: some give listen() their N for a backlog.
 FROZEN = Parameters(min_spare=3, max_spare=5, max_connections=90, max_children=16)
 # N = 1 at the limit: a child that still ends while another already takes its place is one too many (pool-6).

@@ -1,22 +1,23 @@
 """Section lifecycle: how the subject starts, refuses to start, and ends."""
 
-import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 
 import pytest
 
 from conformance import refusal, turnover
+from conformance.applicable import insist_on
 from conformance.clients import GET
+from conformance.ending import stopped_by
 from conformance.launches import Launches
-from conformance.seats import settle_down
+from conformance.parameter_sets import LEAST, NARROW
 from conformance.stage import Stage
 from conformance.tide import Tide, why_stopped
 from conformance.turnover import Turnover
 from spec import lifecycle
 from spec.lifecycle import LIFECYCLE_1, LIFECYCLE_3, LIFECYCLE_4, Stop
-from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
+from spec.parameters import Parameters
+from spec.verdict import Blocked, NotApplicable, Violated
 
 
 @pytest.mark.clause("lifecycle-1")
@@ -39,43 +40,44 @@ def test_it_serves_on_the_port_that_it_was_given(launches: Launches, which: str)
         raise Violated(LIFECYCLE_1, seen=blocked.seen) from blocked
 
 
+@pytest.mark.clause("lifecycle-1")
+@pytest.mark.parametrize("parameters", [NARROW, LEAST], ids=["narrow", "least"])
+def test_it_starts_with_any_legal_parameters(launches: Launches, parameters: Parameters) -> None:
+    insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
+    try:
+        with launches.launched(launches.limited(parameters)):
+            pass
+    except Blocked as blocked:
+        if blocked.by != LIFECYCLE_1.id:
+            raise
+        raise Violated(LIFECYCLE_1, seen=blocked.seen) from blocked
+
+
 @pytest.mark.clause("lifecycle-2")
 def test_sigterm_ends_parent_and_children_and_frees_the_port(launches: Launches, seen: Callable[[str], None]) -> None:
     with launches.settled(launches.pool_set("first")) as stage:
-        stop = stopped_by(stage, signal.SIGTERM, within=stage.pace.stop)
+        stop = served_and_stopped_by(stage, signal.SIGTERM, within=stage.pace.stop)
     for violation in lifecycle.judge_stop(stop):
         raise violation.raised()
     with launches.settled(launches.pool_set("first")) as stage:
-        interrupted = stopped_by(stage, signal.SIGINT, within=stage.pace.round)
+        interrupted = served_and_stopped_by(stage, signal.SIGINT, within=stage.pace.round)
     does = "goes on" if interrupted.parent_lives else "ends"
     seen(f"SIGTERM ended all in {stop.waited:.2f} s; after SIGINT (which decides nothing) it {does}")
 
 
-def stopped_by(stage: Stage, number: signal.Signals, *, within: float) -> Stop:
-    """Serve one client, send the signal to the pool's parent once everyone waits, and wait for the end of everyone.
-
-    A newborn that has not set up its own signals yet is another clause's matter.
-    """
+def served_and_stopped_by(stage: Stage, number: signal.Signals, *, within: float) -> Stop:
+    """Serve one client, and send the signal."""
     client = stage.connect(GET)
     stage.await_end([client])
-    with suppress(Inconclusive):
-        settle_down(stage)
-    os.kill(stage.watch.parent, number)
-    began = stage.clock()
-    # Not `until`: that the parent ends is what is waited for.
-    while True:
-        listening = bool(stage.own_listeners())
-        gone = stage.watch.parent_ended and not stage.watch.live and not listening
-        if gone or stage.clock() - began > within:
-            break
-        stage.step()
-    return Stop(
-        signal=number.name,
-        parent_lives=not stage.watch.parent_ended,
-        children=tuple(stage.watch.live),
-        listening=listening,
-        waited=stage.clock() - began,
-    )
+    return stopped_by(stage, number, within=within)
+
+
+@pytest.mark.clause("lifecycle-2")
+def test_sigterm_ends_all_after_many_children_came_and_went(played_turnover: Turnover) -> None:
+    if played_turnover.stop is None:
+        raise turnover.why_stopped(played_turnover)
+    for violation in lifecycle.judge_stop(played_turnover.stop):
+        raise Violated(violation.clause, seen=f"after children had been recycled: {violation.seen}")
 
 
 @pytest.mark.clause("lifecycle-3")

@@ -7,16 +7,17 @@ import pytest
 from conformance import tide, turnover
 from conformance.applicable import insist_on
 from conformance.launches import Launches
-from conformance.parameter_sets import NARROW
+from conformance.parameter_sets import NARROW, ONE
 from conformance.plans import Planned, decide_plans
-from conformance.regulation import Stopped, rest, settle_start
+from conformance.regulation import Stopped, rest, settle, settle_start, want
 from conformance.seats import Heard
 from conformance.tide import Tide
 from conformance.turnover import Turnover
 from spec import pool
 from spec.clause import Clause
 from spec.event import Phase, Rested
-from spec.verdict import Blocked, Inconclusive, NotApplicable
+from spec.parameters import Parameters
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
 
 
 def decide(clause: Clause, played_tide: Tide, *phases: Phase) -> None:
@@ -64,6 +65,22 @@ def test_nobody_comes_or_goes_at_rest_where_both_bounds_are_one_number(launches:
         for violation in pool.judge(stage.watch.timeline(), stage.parameters):
             if violation.clause is pool.POOL_4:
                 raise violation.raised()
+
+
+@pytest.mark.clause("pool-2")
+@pytest.mark.parametrize("parameters", [NARROW, ONE], ids=["narrow", "one"])
+def test_the_pool_grows_from_the_narrowest_bounds_too(launches: Launches, parameters: Parameters) -> None:
+    insist_on(launches.profile, "min_spare", "max_spare")
+    with launches.launched(launches.limited(parameters)) as stage:
+        try:
+            settle_start(stage)
+            want(stage, Phase.SHORTAGE, 1)
+            settle(stage, Phase.SHORTAGE)
+        except Stopped:
+            live, busy = len(stage.watch.live), len(stage.busy())
+            if pool.owed(live=live, busy=busy, parameters=stage.parameters) is pool.Owed.GROWTH:
+                seen = f"{live} live, {busy} busy, and no growth for {stage.pace.step:.1f} s ({stage.parameters})"
+                raise Violated(pool.POOL_2, seen=seen) from None
 
 
 @pytest.mark.clause("pool-5")

@@ -1,11 +1,13 @@
 """The scenarios that judge recycling: connections counted child by child, under load, with N = 1, and all at once."""
 
+import signal
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from conformance import descriptors, watching
+from conformance.ending import stopped_by
 from conformance.passers import Passers
 from conformance.regulation import Stopped, await_reaping, settle, settle_start
 from conformance.stage import Stage, SubjectEnded
@@ -15,6 +17,7 @@ from spec.accept import ACCEPT_4
 from spec.channel import Kept
 from spec.event import Collapsed, Lost, Phase, Pid, Stalled, Stranded, Timeline
 from spec.http import HTTP_3
+from spec.lifecycle import Stop
 from spec.parameters import Parameters
 from spec.pool import judge as judge_pool
 from spec.recycle import RECYCLE_1, RECYCLE_4, judge_counts, judge_replacement, overdue, served_by_child
@@ -45,6 +48,7 @@ class Turnover:
     zombies: tuple[Pid, ...] = ()
     zombies_after: float = 0.0
     kept: Kept | None = None
+    stop: Stop | None = None  # how it ended by SIGTERM, at the very end
 
 
 def why_stopped(left: Turnover) -> Decision:  # noqa: PLR0911 - one return a cause
@@ -105,7 +109,8 @@ def _played(stage: Stage, scene: Callable[[Stage, Turnover], None]) -> Turnover:
     except SubjectEnded as error:
         stage.watch.write(Collapsed(stage.clock(), Phase.TURNOVER, str(error)))
     stage.watch.leave_out_helpers()
-    left.timeline = stage.watch.timeline()
+    if left.stop is None:
+        left.timeline = stage.watch.timeline()
     left.counting = left.counting if left.counting.events else left.timeline
     return left
 
@@ -126,6 +131,8 @@ def _turnover(stage: Stage, left: Turnover) -> None:
         left.replacements = error
     left.zombies, left.zombies_after = await_reaping(stage)
     left.kept = descriptors.kept(stage, before)
+    left.timeline = stage.watch.timeline()  # up to here: what follows is the end of all
+    left.stop = stopped_by(stage, signal.SIGTERM, within=stage.pace.stop)
 
 
 def _single(stage: Stage, left: Turnover) -> None:
