@@ -48,7 +48,8 @@ def is_met(told: Ordeal, trial: int) -> bool:
         if not wait(stage, lambda: is_decided(stage, client), within=stage.pace.answer):
             new = set(told.live) - set(children)
             if not new and len(told.idle) >= stage.parameters.min_spare:
-                return False  # one more had been born than was seen: none is due
+                stage.let_go([client])  # one more had been born than was seen: none is due
+                return False
             told.fails(
                 f"nobody took the connection in {stage.pace.answer:.1f} s, with {len(told.live)} children live, "
                 f"{len(new)} of them new"

@@ -46,6 +46,10 @@ static int accept_one(void)
     if (client < 0 && errno == EMFILE)
         epoll_ctl(own_epoll, EPOLL_CTL_DEL, listener, NULL); /* for now: and nobody adds it again */
 #endif
+#ifdef MUTANT_EXITS_ON_ENOBUFS
+    if (client < 0 && (errno == ENOBUFS || errno == ENOMEM))
+        _exit(1); /* "out of memory", as malloc() would have it */
+#endif
 #ifdef MUTANT_EXITS_ON_ACCEPT_ERROR
     if (client < 0 && errno != EAGAIN)
         _exit(1); /* "perror("accept"); exit(1);" */

@@ -124,6 +124,14 @@ static void end_pool(void)
 #ifdef MUTANT_TERM_FORGETS_ONE
     _exit(0);
 #endif
+#ifdef MUTANT_TERM_WAITS_FOR_ALL_BORN
+    for (unsigned long gone = 0; gone < births;)
+        if (wait(NULL) > 0)
+            gone++;
+        else
+            pause();
+    exit(0);
+#endif
     for (int waited = 0; waited < 100; waited++) {
         while (waitpid(-1, NULL, WNOHANG) > 0) {
         }

@@ -102,6 +102,10 @@ static int shortage(int idle, int live)
 #ifdef MUTANT_NEVER_GROWS
     wanted = 0;
 #endif
+#ifdef MUTANT_NEVER_GROWS_FROM_ONE
+    if (settings.min_spare == 1 && live > 0)
+        wanted = 0; /* "while (idle < min_spare - 1)", and one that is started by hand */
+#endif
 #ifdef MUTANT_GROWS_WHEN_NOBODY_IDLE
     if (idle > 0)
         wanted = 0;

@@ -70,6 +70,10 @@ static void read_settings(int argc, char **argv)
     settings.max_connections = number(argv[4], "max_connections out of range", fewest_connections, INT_MAX);
     settings.max_children = argc == 6 ? number(argv[5], "max_children out of range", 1, MOST_CHILDREN) : 256;
 
+#ifdef MUTANT_REFUSES_EQUAL_BOUNDS
+    if (settings.max_spare == settings.min_spare)
+        refuse("max_spare is to be more than min_spare", argv[3]);
+#endif
 #ifndef MUTANT_ALLOWS_MAX_BELOW_MIN
     if (settings.max_spare < settings.min_spare)
         refuse("max_spare is less than min_spare", argv[3]);
@@ -102,6 +106,9 @@ static int connections_per_child(void)
 #endif
 #ifdef MUTANT_COUNTS_IN_A_BYTE
     return n <= UCHAR_MAX ? n : INT_MAX; /* "unsigned char served": comes to 0 again, and never to N */
+#endif
+#ifdef MUTANT_TWO_CONNECTIONS_END_EARLY
+    return n == 2 ? 1 : n;
 #endif
 #ifdef MUTANT_NEVER_RECYCLES
     return INT_MAX;

@@ -69,6 +69,10 @@ static bool spawn(void)
 #ifndef MUTANT_PARENT_KEEPS_BOTH
     close_channel(pair[1]);
 #endif
+#ifdef MUTANT_ENDS_ON_ENOMEM
+    if (pid < 0 && errno == ENOMEM)
+        exit(1); /* EAGAIN is thought of, and this one not */
+#endif
 #ifdef MUTANT_ENDS_WITHOUT_FORK
     if (pid < 0) {
         perror("fork");

@@ -117,6 +117,13 @@ static bool told_to_end(void)
     if (n == 0 && getppid() == parent) /* to make sure; and the end stays readable */
         return false;
 #endif
+#ifdef MUTANT_K_IGNORED_WHEN_NEW
+    if (n > 0 && said == 0)
+        return false; /* nobody is sent home before the first day is over */
+#endif
+#ifdef MUTANT_SMALL_K_ENDS
+    return n == 0 || (n > 0 && (memchr(bytes, 'K', (size_t)n) || memchr(bytes, 'k', (size_t)n)));
+#endif
 #ifdef MUTANT_LOOKS_AT_FIRST_BYTE
     return n == 0 || (n > 0 && bytes[0] == 'K'); /* "recv(fd, buffer, sizeof buffer, 0); if (buffer[0] == 'K') …" */
 #endif
