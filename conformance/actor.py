@@ -211,9 +211,9 @@ class Actor:
         new = [pid for pid in live if pid not in self.model.children]
         # What is seen in one look came in an order that nobody knows: it is sound where there is one that is.
         while gone or new:
-            if gone and not (violations := self._ends(gone[0])):
+            if gone and not (violations := self._book(gone[0], "ended")):
                 gone.pop(0)
-            elif new and (not (more := self._comes(new[0])) or self._is_helper(new[0])):
+            elif new and (not (more := self._book(new[0], "spawned")) or self._is_helper(new[0])):
                 new.pop(0)
             elif gone:
                 self.rows[-1].seen.append(f"{gone[0]} ended")
@@ -225,22 +225,13 @@ class Actor:
                 self.rows[-1].seen.append(f"{new[0]} spawned")
                 self._fail(more[0])
 
-    def _ends(self, pid: Pid) -> list[Violation]:
-        """Book the end of a child, unless that violates something: gives what."""
+    def _book(self, pid: Pid, what: str) -> list[Violation]:
+        """Book that a child was `spawned`, or `ended`, unless that violates something: gives what."""
         after = deepcopy(self.model)
-        violations = list(after.ended(pid))
+        violations = list(after.came(pid) if what == "spawned" else after.ended(pid))
         if not violations:
             self.model = after
-            self.rows[-1].seen.append(f"{pid} ended")
-        return violations
-
-    def _comes(self, pid: Pid) -> list[Violation]:
-        """Book the birth of a child, unless that violates something: gives what."""
-        after = deepcopy(self.model)
-        violations = list(after.came(pid))
-        if not violations:
-            self.model = after
-            self.rows[-1].seen.append(f"{pid} spawned")
+            self.rows[-1].seen.append(f"{pid} {what}")
         return violations
 
     def _insist_on_parent(self) -> None:
