@@ -24,17 +24,22 @@ def most_of_a_child(live: Sequence[Pid]) -> int:
         return -1
 
 
-def kept(stage: Stage, before: int) -> Kept | None:
-    """See whether the parent has let go of the channels of those that have ended; it may do so at its next round.
+def kept_since_start(stage: Stage, before: int) -> Kept | None:
+    """See whether the parent has let go of the channels of all that have ended; `before` as for `kept`."""
+    ended, widest = 0, 0
+    for event, _, state in stage.watch.timeline().states():
+        ended += isinstance(event, Ended)
+        widest = max(widest, len(state.live))
+    return kept(stage, before, ended=ended, widest=widest)
+
+
+def kept(stage: Stage, before: int, *, ended: int, widest: int) -> Kept | None:
+    """See whether the parent has let go of the channels of `ended` children; it may do so at its next round.
 
     `before` is what `beyond_children` gave; None where nothing is shown.
     """
     if before < 0:
         return None
-    ended, widest = 0, 0
-    for event, _, state in stage.watch.timeline().states():
-        ended += isinstance(event, Ended)
-        widest = max(widest, len(state.live))
 
     def now() -> Kept:
         after = beyond_children(stage.watch.parent, stage.watch.live)

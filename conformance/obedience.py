@@ -6,6 +6,7 @@ Played in the parent's seat, so that nobody is spawned in the place of who ends.
 from conformance.seats import Heard, asleep, held, wait
 from conformance.stage import Stage
 from drivers.parent_seat import ParentSeat
+from spec.event import Pid
 from spec.protocol import OBEYS_WITHIN, PROTOCOL_5, PROTOCOL_6, PROTOCOL_9, UNKNOWN, K
 from spec.verdict import Inconclusive, Violation
 
@@ -27,10 +28,17 @@ def examine(stage: Stage, seat: ParentSeat, left: Heard) -> None:
 
 def order_unused(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     """Protocol-5: the newest child is told K before it has served anybody."""
-    child, within = stage.watch.live[-1], OBEYS_WITHIN * stage.pace.patience
-    if seat.say(child, K) and not wait(stage, lambda: child not in stage.watch.live, within=within):
-        seen = f"child {child} was told K before it had served anybody, and still lived {within:.1f} s later"
-        left.found(Violation(PROTOCOL_5, seen))
+    told = [pid for pid in stage.watch.live[-1:] if seat.say(pid, K)]
+    deaf, lived_on = _deaf(stage, told)
+    if deaf:
+        left.found(Violation(PROTOCOL_5, f"child {deaf[0]} was told K before it had served anybody, and {lived_on}"))
+
+
+def _deaf(stage: Stage, told: list[Pid]) -> tuple[list[Pid], str]:
+    """Wait for the ends of those that were told K; gives who still lives, and for how long they were waited for."""
+    within = OBEYS_WITHIN * stage.pace.patience
+    wait(stage, lambda: not set(told).intersection(stage.watch.live), within=within)
+    return [pid for pid in told if pid in stage.watch.live], f"still lived {within:.1f} s later"
 
 
 def _unknown_byte(stage: Stage, seat: ParentSeat, left: Heard) -> None:
@@ -62,11 +70,10 @@ def _unknown_byte(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         left.found(Violation(PROTOCOL_9, f"after child {children[-1]} was told {UNKNOWN!r}, a client was {lost[0]}"))
         return
     # Nor may it swallow what comes along with it.
-    within = OBEYS_WITHIN * stage.pace.patience
     seat.say(children[-1], UNKNOWN + K)
-    if not wait(stage, lambda: children[-1] not in stage.watch.live, within=within):
-        seen = f"child {children[-1]} was told {UNKNOWN + K!r} at once, and still lived {within:.1f} s later"
-        left.found(Violation(PROTOCOL_9, seen))
+    deaf, lived_on = _deaf(stage, children[-1:])
+    if deaf:
+        left.found(Violation(PROTOCOL_9, f"child {deaf[0]} was told {UNKNOWN + K!r} at once, and {lived_on}"))
     left.judged.add(PROTOCOL_9.id)
 
 
@@ -94,9 +101,9 @@ def _order_busy(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         seen = f"child {child} was busy when it was told K; its client was {client.why_lost()}"
         left.found(Violation(PROTOCOL_6, seen))
         return
-    within = OBEYS_WITHIN * stage.pace.patience
-    if not wait(stage, lambda: child not in stage.watch.live, within=within):
-        seen = f"child {child} was busy when it was told K; it served its client, and still lived {within:.1f} s later"
+    deaf, lived_on = _deaf(stage, [child])
+    if deaf:
+        seen = f"child {child} was busy when it was told K; it served its client, and {lived_on}"
         left.found(Violation(PROTOCOL_6, seen))
     left.judged.add(PROTOCOL_6.id)
 
@@ -107,11 +114,9 @@ def _order_idle(stage: Stage, seat: ParentSeat, left: Heard, *, most: int | None
     # One that is still on its way back to waiting may look at its channel on that way, and never again.
     wait(stage, lambda: all(asleep(pid) for pid in idle), within=stage.pace.reaction)
     told = [pid for pid in idle[::-1][:most] if seat.say(pid, K)]
-    within = OBEYS_WITHIN * stage.pace.patience
-    wait(stage, lambda: not set(told).intersection(stage.watch.live), within=within)
-    deaf = [pid for pid in told if pid in stage.watch.live]
+    deaf, lived_on = _deaf(stage, told)
     if deaf:
-        seen = f"of {len(told)} idle children that were told K, {len(deaf)} still lived {within:.1f} s later"
+        seen = f"of {len(told)} idle children that were told K, {len(deaf)} {lived_on}"
         left.found(Violation(PROTOCOL_5, f"{seen} (child {deaf[0]})"))
     if told:
         left.judged.add(PROTOCOL_5.id)

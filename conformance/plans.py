@@ -157,7 +157,7 @@ def perform(launched: Launched, plans: Sequence[Plan], *, effort: Effort, second
                     done.append(step)
                     actor.perform_step(step)
                 longest = max(longest, stage.clock() - began)
-            left.kept = descriptors.kept(stage, before)
+            left.kept = descriptors.kept_since_start(stage, before)
         except PlanFailed as error:
             failed = error
             left.rows = list(actor.rows)

@@ -130,7 +130,7 @@ def _turnover(stage: Stage, left: Turnover) -> None:
     except Inconclusive as error:
         left.replacements = error
     left.zombies, left.zombies_after = await_reaping(stage)
-    left.kept = descriptors.kept(stage, before)
+    left.kept = descriptors.kept_since_start(stage, before)
     left.timeline = stage.watch.timeline()  # up to here: what follows is the end of all
     left.stop = stopped_by(stage, signal.SIGTERM, within=stage.pace.stop)
 

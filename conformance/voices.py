@@ -15,6 +15,7 @@ from conformance.passers import Passers
 from conformance.regulation import Stopped, settle, want
 from conformance.seats import Heard, asleep, held, scene, settle_down, settled_channels, usable_channels, wait
 from conformance.stage import Stage
+from drivers.client import Client
 from drivers.parent_seat import ParentSeat, parent_seat
 from spec.event import Phase, Pid
 from spec.protocol import (
@@ -194,14 +195,12 @@ def _service_in_the_act(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     """Protocol-2: have a child stopped in the moment in which it says F, and see whether its client has the answer."""
     # Where each takes its time, the first one has shown it.
     for _ in range(1 if stage.pace.unhurried else WATCHED_SERVICES):
-        clients = held(stage, 1, left)
-        if left.why_not:
+        taken = _silent_client(stage, seat, left)
+        if taken is None:
             return
-        client, child = clients[0], stage.holders[clients[0].number]
-        wait(stage, partial(asleep, child), within=stage.pace.reaction)
-        seat.hear([child])
+        client, child = taken
         with seat.stopped_by_a_word(child) as has_spoken:
-            stage.ask(clients)
+            stage.ask([client])
             wait(stage, lambda: has_spoken() or not client.open, within=stage.pace.answer)  # noqa: B023 - waited for here
             # What was sent is there at once on loopback, unless the kernel puts it off for a moment.
             answered = wait(stage, lambda: bool(client.received) or not client.open, within=PUT_OFF)  # noqa: B023
@@ -210,21 +209,30 @@ def _service_in_the_act(stage: Stage, seat: ParentSeat, left: Heard) -> None:
             last = bytes(seat.heard[child][-2:])
             left.found(Violation(PROTOCOL_2, f"child {child} said {shown(last)} before its client had any answer"))
             return
-        stage.await_end(clients)
+        stage.await_end([client])
         if not client.served:
             break
     left.judged.add(PROTOCOL_2.id)
 
 
+def _silent_client(stage: Stage, seat: ParentSeat, left: Heard) -> tuple[Client, Pid] | None:
+    """Hold a silent connection, and hear its child up to its C; None where it is not kept: `left` says why."""
+    clients = held(stage, 1, left)
+    if left.why_not:
+        return None
+    child = stage.holders[clients[0].number]
+    wait(stage, partial(asleep, child), within=stage.pace.reaction)
+    seat.hear([child])
+    return clients[0], child
+
+
 def _odd_clients(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     """Protocol-1 to -3: a client that comes to nothing is told of once, too; recovery-8 asks whether F comes at all."""
     for how, sent, reset in ODD:
-        clients = held(stage, 1, left)
-        if left.why_not:
+        taken = _silent_client(stage, seat, left)
+        if taken is None:
             return
-        client, child = clients[0], stage.holders[clients[0].number]
-        wait(stage, partial(asleep, child), within=stage.pace.reaction)
-        seat.hear([child])
+        client, child = taken
         seat.heard[child][:-1] = b""  # but for the C of this one
         stage.send(client, sent[client.greeted :])
         if not reset:

@@ -79,10 +79,7 @@ POOL_6 = Clause(
     level=Level.MUST,
     text="There are never more than max_children live children, where the server has such a limit.",
     source="1 Objective, second paragraph",
-    observed=(
-        "Live children are counted every few milliseconds while more clients come than max_children; also where some "
-        "were told K and still serve."
-    ),
+    observed="Live children are counted while more clients come than max_children; also while some that got K serve.",
     needs=ids("lifecycle-1"),
     ability="max_children",
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from conformance import descriptors
 from conformance.stage import Stage
-from spec.channel import Kept, judge_kept
+from spec.channel import judge_kept
 from spec.event import Pid
 
 # Descriptors by which a child that came after the fault may differ from those before it.
@@ -26,16 +26,10 @@ class OpenBefore:
 
     def leaked(self, stage: Stage, *, ended: int) -> str:
         """Say what was left behind since, where `ended` children were killed; nothing where nothing was."""
-        watch, widest = stage.watch, len(stage.watch.live)
-
-        def kept() -> Kept:
-            after = descriptors.beyond_children(watch.parent, watch.live)
-            return Kept(ended=ended, before=self.beyond, after=after, widest=widest)
-
-        # A sound server may let go of a dead child's channel at its next round.
-        if self.beyond >= 0 and not stage.until(lambda: not any(judge_kept(kept())), within=stage.pace.step):
-            return next(judge_kept(kept())).seen
-        now = descriptors.most_of_a_child(watch.live)
+        kept = descriptors.kept(stage, self.beyond, ended=ended, widest=len(stage.watch.live))
+        for violation in judge_kept(kept) if kept is not None else ():
+            return violation.seen
+        now = descriptors.most_of_a_child(stage.watch.live)
         if 0 <= self.childs < now - MORE:
             return f"a child has {now} descriptors open, where none had more than {self.childs} before"
         return ""

@@ -127,8 +127,7 @@ class Ordeal:
         """Keep so many children busy more, and wait until all are. Raises Blocked where silent clients are not kept."""
         clients = self.stage.hold_connections(count)
         self.comes_back(or_busy=or_busy)
-        decision = why_not_held(self.stage) if self.stage.broken_holds else None
-        if decision is not None:
+        if self.stage.broken_holds and (decision := why_not_held(self.stage)):
             raise decision
         return clients
 
@@ -162,8 +161,10 @@ class Ordeal:
     def passing(self, count: int) -> Iterator[None]:
         """Count so many children more as busy, with clients of whom the stage knows nothing."""
         self.stage.passing += count
-        yield
-        self.stage.passing -= count
+        try:
+            yield
+        finally:
+            self.stage.passing -= count
 
     def serves(self, count: int = CLIENTS, *, at_once: int = AT_ONCE) -> None:
         """Let short clients come, a few at a time: each must be served."""
