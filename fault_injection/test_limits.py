@@ -26,7 +26,7 @@ def test_children_without_descriptors_neither_end_nor_spin(launches: Launches, s
     with ordeal(launches, recovery.RECOVERY_10) as told:
         stage, children = told.stage, list(told.live)
         with told.quiet(), out_of_descriptors(children):
-            told.happens("all children had no descriptor left, and so many clients had come")
+            told.happens("all children had no descriptor left, and a client for each had come")
             # One for each, and one more: whom it makes deaf for good is not to be the only one.
             clients = [stage.connect(GET, follow=False) for _ in range(len(children) + 1)]
             told.bears(A_MOMENT, children=children)

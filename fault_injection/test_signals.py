@@ -63,7 +63,7 @@ def test_killed_busy_children_are_counted_no_more(launches: Launches, seen: Seen
             clients = told.hold(count)
             victims = [pid for pid in told.live if pid in stage.busy()][: gap + 2]
             lost = [client for client in clients if stage.holders.get(client.number) in victims]
-            fault = f"of {len(stage.busy())} busy children, {named(victims)} got {number.name}"
+            fault = f"busy {named(victims)}, {len(victims)} of {len(stage.busy())}, got {number.name}"
             with killed(victims, number):
                 stage.await_end(lost)
                 told.happens(fault, ended=len(victims))
