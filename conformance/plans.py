@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from conformance import descriptors, voices
+from conformance import voices
 from conformance.actor import NOBODY, Actor, PlanFailed, Row
+from conformance.descriptors import Crest
 from conformance.launches import Launches
 from conformance.seats import GAVE_WAY, settled_channels
 from conformance.stage import Stage
@@ -43,6 +44,9 @@ class Effort:
     shrinking: float = 8.0
 
 
+# Load that comes in: children are born for it, and told K when it has gone, as each plan's has at its end.
+TIDE: tuple[Step, ...] = (Connect(0), Connect(0), Rest()) * 4
+
 # What the options of a check come to.
 EFFORT = pytest.StashKey[Effort]()
 REPLAYED = pytest.StashKey[Plan | None]()
@@ -61,12 +65,16 @@ class Planned:
     rows: list[Row] = field(default_factory=list)  # of its performance, or of the last plan's
     reproduced: bool = False  # it failed on a launch of its own, too
     why_not: Decision | None = None
-    kept: Kept | None = None  # the parent's descriptors, on the last launch, where no plan failed
+    kept: Kept | None = None  # the parent's descriptors when the tide was in again, against those at the first time
 
     def after(self, other: "Planned") -> "Planned":
         """Give this with the counts of another one, which went before, added."""
         return replace(
-            self, plans=self.plans + other.plans, steps=self.steps + other.steps, seconds=self.seconds + other.seconds
+            self,
+            plans=self.plans + other.plans,
+            steps=self.steps + other.steps,
+            seconds=self.seconds + other.seconds,
+            kept=self.kept or other.kept,
         )
 
     def __str__(self) -> str:
@@ -83,9 +91,10 @@ def perform_all(launches: Launches, *, effort: Effort, replayed: Plan | None) ->
         if replayed is not None:
             return perform(launches.launched, [replayed], effort=replace(effort, shrinking=0.0), seconds=effort.seconds)
         half = replace(effort, plans=(effort.plans + 1) // 2)
-        for parameters in launches.plan_sets():
+        for number, parameters in enumerate(launches.plan_sets()):
             drawn = draw(parameters, seed=launches.seed, effort=half, home=launches.folder)
-            whole = perform(launches.launched, drawn, effort=effort, seconds=effort.seconds / 2).after(whole)
+            plans = drawn if number else [Plan(parameters, TIDE), Plan(parameters, TIDE), *drawn]
+            whole = perform(launches.launched, plans, effort=effort, seconds=effort.seconds / 2).after(whole)
             if whole.violation or whole.why_not:
                 break
     except Decision as error:
@@ -138,7 +147,7 @@ def perform(launched: Launched, plans: Sequence[Plan], *, effort: Effort, second
     with launched(parameters) as stage:
         try:
             actor = Actor(stage, settled_channels(stage))
-            before = descriptors.beyond_children(stage.watch.parent, stage.watch.live)
+            first_tide: Crest | None = None
             end = stage.clock() + seconds
             for plan in plans:
                 began, begun = stage.clock(), len(done)
@@ -151,13 +160,15 @@ def perform(launched: Launched, plans: Sequence[Plan], *, effort: Effort, second
                 left.plans, left.steps = left.plans + 1, left.steps + len(plan.steps)
                 left.seconds += stage.clock() - began
                 left.rows = list(actor.rows)
+                if plan.steps == TIDE:
+                    left.kept = first_tide.kept_at_the_next(stage) if first_tide else None
+                    first_tide = first_tide or Crest.of(stage)
                 # Back to where the next plan begins: with nobody busy.
                 back: list[Step] = [*[Finish(0)] * len(actor.model.busy), Rest()]
                 for step in back:
                     done.append(step)
                     actor.perform_step(step)
                 longest = max(longest, stage.clock() - began)
-            left.kept = descriptors.kept_since_start(stage, before)
         except PlanFailed as error:
             failed = error
             left.rows = list(actor.rows)

@@ -94,11 +94,11 @@ def test_everybody_else_who_holds_an_end_is_told(of_child: set[Pid], of_parent: 
 @pytest.mark.parametrize(
     ("kept", "found"),
     [
-        (Kept(ended=50, before=5, after=5, widest=8), False),
-        (Kept(ended=50, before=5, after=55, widest=8), True),
-        (Kept(ended=50, before=5, after=9, widest=8), False),  # closes when the place is taken again
-        (Kept(ended=6, before=5, after=11, widest=8), True),
-        (Kept(ended=3, before=5, after=8, widest=4), False),  # too few to tell
+        (Kept(ended=50, before=5, after=5, put_by=4), False),
+        (Kept(ended=50, before=5, after=55, put_by=4), True),
+        (Kept(ended=50, before=5, after=9, put_by=4), False),  # closes when the place is taken again
+        (Kept(ended=6, before=5, after=11, put_by=4), True),
+        (Kept(ended=3, before=5, after=8, put_by=2), False),  # too few to tell
     ],
 )
 def test_descriptors_that_grow_with_ended_children_are_leaked(kept: Kept, found: bool) -> None:  # noqa: FBT001

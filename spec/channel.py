@@ -188,7 +188,7 @@ class Kept:
     ended: int
     before: int
     after: int
-    widest: int  # the most children that lived at once
+    put_by: int  # as many as one may have that closes a dead child's end only when its place is taken
 
 
 # Fewer ended children than this show no growth.
@@ -196,9 +196,9 @@ ENOUGH_ENDED = 4
 
 
 def judge_kept(kept: Kept) -> Iterator[Violation]:
-    """Judge channel-5. Who closes a dead child's end only when its place is taken keeps a few, and no more and more."""
+    """Judge channel-5: whoever keeps a few, as they are put by until a place is taken, keeps no more and more."""
     grown = kept.after - kept.before
-    if kept.ended >= ENOUGH_ENDED and grown >= max(ENOUGH_ENDED, kept.ended // 2) and grown > kept.widest // 2:
+    if kept.ended >= ENOUGH_ENDED and grown >= max(ENOUGH_ENDED, kept.ended // 2) and grown > kept.put_by:
         yield Violation(
             CHANNEL_5,
             f"the parent had {grown} more descriptors after {kept.ended} children had ended than before, "

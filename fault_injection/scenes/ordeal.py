@@ -4,7 +4,7 @@ The pool is back within its bounds; clients are served, all of them; the next lo
 is wrong; nobody stays a zombie, no descriptor has leaked, and nobody spins.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import NoReturn
@@ -221,8 +221,8 @@ class Ordeal:
         self.rests()
         self.has_leaked_nothing()
 
-    def meets_the_next_load(self) -> None:
-        """Hold as many connections as make the pool grow, and let go of them, so that it sheds.
+    def meets_the_next_load(self, look: Callable[[], None] = lambda: None) -> None:
+        """Hold as many connections as make the pool grow, `look`, and let go of them, so that it sheds.
 
         No more than that: a classical server takes a round for each child. A count that is one too high or too low
         leaves the pool outside its bounds, one way or the other.
@@ -230,6 +230,7 @@ class Ordeal:
         parameters = self.stage.parameters
         clients = self.stage.hold_connections(parameters.max_spare - parameters.min_spare + 1)
         self.comes_back(when="as the next load came, ")
+        look()
         self.stage.let_go(clients)
         self.comes_back(when="as the next load went, ")
 
@@ -249,7 +250,7 @@ class Ordeal:
 
     def has_leaked_nothing(self) -> None:
         """Compare the descriptors of the parent and of its children with what they were before."""
-        if seen := self._open.leaked(self.stage, ended=self.ended):
+        if seen := self._open.leaked(self.stage, ended=self.ended, load=self.meets_the_next_load):
             self._leaks(seen, _LETS_GO)
 
     def _leaks(self, seen: str, rests_on: tuple[ClauseId, ...]) -> NoReturn:

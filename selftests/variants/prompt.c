@@ -14,6 +14,7 @@
  * VARIANT_LOGGER            one more process, which is no part of the pool and has no listening socket
  * VARIANT_COUNTS_NOBODY     the parent does not count connections: who has had its last one is idle until it is gone
  * VARIANT_TERM_BY_DEFAULT   the parent does not catch SIGTERM; children see the end of their channels
+ * VARIANT_CLOSES_LATE       a dead child's end is put by, and closed when the next child is born
  * VARIANT_DEFERS            the kernel keeps connections back until their clients say something
  * VARIANT_CLOSES_SLOW       a client has 5 s for its request
  * VARIANT_PDEATHSIG         children have the kernel tell them of the parent's death, by a signal let in while they wait
@@ -66,6 +67,11 @@ static int to_logger = -1;
 static pid_t logger;
 #endif
 
+#ifdef VARIANT_CLOSES_LATE
+enum { MOST_PUT_BY = 64 };
+static int ends_put_by[MOST_PUT_BY], put_by;
+#endif
+
 #include "prompt_child.h"
 
 /* ---- parent ---- */
@@ -90,13 +96,22 @@ static void let_go(struct child *child)
     if (child->channel < 0)
         return;
     epoll_ctl(regulator, EPOLL_CTL_DEL, child->channel, NULL);
-    close(child->channel);
+#ifdef VARIANT_CLOSES_LATE
+    if (put_by < MOST_PUT_BY)
+        ends_put_by[put_by++] = child->channel;
+    else
+#endif
+        close(child->channel);
     child->channel = -1;
 }
 
 static bool spawn(void)
 {
     int ends[2];
+#ifdef VARIANT_CLOSES_LATE
+    if (put_by)
+        close(ends_put_by[--put_by]);
+#endif
     struct child *child = calloc(1, sizeof *child);
     if (!child || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0) {
         free(child);
@@ -114,6 +129,10 @@ static bool spawn(void)
                 close(sibling->channel);
 #ifdef VARIANT_LOGGER
         close(to_logger);
+#endif
+#ifdef VARIANT_CLOSES_LATE
+        while (put_by)
+            close(ends_put_by[--put_by]);
 #endif
         close(ends[0]);
         close(doorbell[0]);
@@ -226,33 +245,6 @@ static bool regulate(int ended)
             idle--;
         }
     return idle < set.low && live < set.limit;
-}
-
-static void stop_logger(void);
-
-static void finish(void)
-{
-    close(listener);
-    for (struct child *child = children; child; child = child->next)
-        kill(child->pid, SIGTERM);
-    for (int waited = 0; children; waited++) {
-        usleep(5000);
-        reap();
-        if (waited == 2000 / 5)
-            for (struct child *child = children; child; child = child->next)
-                kill(child->pid, SIGKILL);
-    }
-    stop_logger();
-    exit(0);
-}
-
-/* The bell tells of ended children (c) and of the wish to end (t). */
-static void answer_the_bell(void)
-{
-    char rings[64];
-    ssize_t n = read(doorbell[0], rings, sizeof rings);
-    if (n > 0 && memchr(rings, 't', (size_t)n))
-        finish();
 }
 
 #include "prompt_start.h"

@@ -1,4 +1,4 @@
-/* Parent of prompt.c, before the first child. */
+/* Parent of prompt.c, before the first child and when all are to end. */
 
 /* The logger ends with its input; nobody is to be left when the parent is gone. */
 static void stop_logger(void)
@@ -84,4 +84,29 @@ static void start_logger(void)
     to_logger = ends[1];
     fcntl(to_logger, F_SETFD, FD_CLOEXEC);
 #endif
+}
+
+static void finish(void)
+{
+    close(listener);
+    for (struct child *child = children; child; child = child->next)
+        kill(child->pid, SIGTERM);
+    for (int waited = 0; children; waited++) {
+        usleep(5000);
+        reap();
+        if (waited == 2000 / 5)
+            for (struct child *child = children; child; child = child->next)
+                kill(child->pid, SIGKILL);
+    }
+    stop_logger();
+    exit(0);
+}
+
+/* The bell tells of ended children (c) and of the wish to end (t). */
+static void answer_the_bell(void)
+{
+    char rings[64];
+    ssize_t n = read(doorbell[0], rings, sizeof rings);
+    if (n > 0 && memchr(rings, 't', (size_t)n))
+        finish();
 }
