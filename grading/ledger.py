@@ -82,7 +82,8 @@ def _with_cause(judged: Judged, others: Mapping[ClauseId, Judged]) -> Judged:
         root = cause
         seen.add(root)
         cause = _cause(others[root], others)
-    if root is None:
+    if root is None or cause == judged.clause.id:
+        # In a circle nobody is the root of another: all stand as they were judged.
         return judged
     if others[root].verdict is Verdict.PASS:
         # Something stood in the way that its own clause did not find: what the clause rests on may be broken instead.
@@ -99,8 +100,9 @@ def _cause(judged: Judged, others: Mapping[ClauseId, Judged]) -> ClauseId | None
     # What could not be decided while a clause that it rests on is broken could not be decided for that reason.
     # So is what could not be brought about; an error of any other kind is the suite's alone.
     if judged.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) or (judged.verdict is Verdict.ERROR and judged.rests_on):
-        rests_on = (*judged.clause.needs, *judged.rests_on)
-        return next((need for need in rests_on if others[need].verdict is Verdict.FAIL), None)
+        # A clause that names this one as the cause of its failure is not the cause of this one's, though this needs it.
+        needs = (need for need in judged.clause.needs if judged.clause.id not in others[need].rests_on)
+        return next((need for need in (*needs, *judged.rests_on) if others[need].verdict is Verdict.FAIL), None)
     return None
 
 

@@ -1,6 +1,7 @@
 """The ledger: how findings join to verdicts, what blocks what, and when a subject conforms."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from spec.clause import ClauseId, Level
 from spec.epoll import EPOLL_1, EPOLL_3
 from spec.lifecycle import LIFECYCLE_1
 from spec.pool import POOL_1, POOL_8
-from spec.recovery import RECOVERY_10
+from spec.recovery import RECOVERY_1, RECOVERY_4, RECOVERY_10
 from spec.sections import CLAUSES
 from spec.verdict import Blocked, Inconclusive, NotApplicable, Verdict, Violated
 
@@ -66,6 +67,23 @@ def test_a_failure_that_rests_on_another_is_blocked_by_it() -> None:
     judged = next(each for each in made.judged() if each.clause is EPOLL_3)
     assert (judged.verdict, judged.blocked_by) == (Verdict.BLOCKED, EPOLL_1.id)
     assert verdict_on(made, EPOLL_1.id) is Verdict.FAIL
+
+
+def test_of_two_that_rest_on_each_other_the_one_that_says_so_of_this_failure_is_blocked() -> None:
+    assert RECOVERY_1.id in RECOVERY_4.needs
+    finding = found(RECOVERY_1.id, Verdict.FAIL)
+    made = everything_passes(replace(finding, rests_on=(RECOVERY_4.id,)), found(RECOVERY_4.id, Verdict.FAIL))
+    judged = {each.clause.id: each for each in made.judged()}
+    assert judged[RECOVERY_4.id].verdict is Verdict.FAIL
+    assert (judged[RECOVERY_1.id].verdict, judged[RECOVERY_1.id].blocked_by) == (Verdict.BLOCKED, RECOVERY_4.id)
+
+
+@pytest.mark.parametrize("first", CLAUSES)
+@pytest.mark.parametrize("second", [RECOVERY_1.id, RECOVERY_4.id, POOL_1.id, EPOLL_3.id])
+def test_where_something_failed_some_clause_fails(first: ClauseId, second: ClauseId) -> None:
+    pairs = ((first, second), (second, first))
+    findings = [replace(found(clause, Verdict.FAIL), rests_on=(other,)) for clause, other in pairs]
+    assert Verdict.FAIL in {judged.verdict for judged in everything_passes(*findings).judged()}
 
 
 def test_what_could_not_be_decided_is_blocked_by_what_it_rests_on_and_is_broken() -> None:
