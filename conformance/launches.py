@@ -21,7 +21,7 @@ from conformance.run_notes import RunNotes
 from conformance.stage import UNWATCHED, Calls, CannotStart, More, Stage, SubjectEnded, last_lines
 from spec.event import Phase
 from spec.lifecycle import LIFECYCLE_1
-from spec.parameters import Parameters, draw_for_plans, draw_for_pool, draw_for_recycle
+from spec.parameters import Parameters, draw_for_long_life, draw_for_plans, draw_for_pool, draw_for_recycle
 from spec.pool import POOL_1
 from spec.verdict import Blocked, Inconclusive, Violated
 from subject.launch import LaunchRefused
@@ -72,6 +72,10 @@ class Launches:
             drawn = draw_for_recycle(random)
             if drawn.max_connections != RECYCLE_A.max_connections:
                 return self.limited(drawn)
+
+    def long_life_set(self) -> Parameters:
+        """Give the set to see a child through more connections than a byte can count."""
+        return self.limited(draw_for_long_life(Random(f"long life {self.seed}")))
 
     def voice_set(self, which: str) -> Parameters:
         """Give one of the two sets to hear children with, from their first connection to their last."""

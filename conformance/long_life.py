@@ -2,13 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from random import Random
 
 from conformance.regulation import Stopped, settle_start
 from conformance.seats import why_not_held
 from conformance.stage import Stage
 from spec.event import Pid
-from spec.parameters import Parameters
 from spec.pool import POOL_1
 from spec.verdict import Blocked, Inconclusive, NotApplicable
 
@@ -16,12 +14,6 @@ from spec.verdict import Blocked, Inconclusive, NotApplicable
 MOST_SECONDS, FIRST = 8.0, 30
 # A lone client keeps no more than two children beside its own; more than that, and they come and go.
 LANES = 4
-
-
-def parameters(seed: int) -> Parameters:
-    """Draw a set with an N beyond 255; so few children that one of them gets there soon."""
-    connections = Random(f"long life {seed}").randint(257, 280)
-    return Parameters(min_spare=1, max_spare=2, max_connections=connections, max_children=8)
 
 
 @dataclass

@@ -61,7 +61,7 @@ def test_a_child_ends_after_its_last_connection_though_a_byte_could_not_count_th
     insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
     if launches.pace.unhurried:
         raise NotApplicable("so many connections of a server that takes its time would take too long")
-    with launches.launched(launches.limited(long_life.parameters(launches.seed))) as stage:
+    with launches.launched(launches.long_life_set()) as stage:
         lived = long_life.play(stage)
         last = stage.parameters.max_connections
         if not lived.ended:

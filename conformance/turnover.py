@@ -38,7 +38,7 @@ class Turnover:
     recycled: int = 0
     still_live: tuple[Pid, ...] = ()  # served N connections and did not end
     waited: float = 0.0
-    stopped_at: str = ""  # what went wrong, where nothing on the timeline tells
+    stopped: Decision | None = None  # what went wrong, where nothing on the timeline tells
     counted: bool = False
     replaced: bool = False
     loaded: bool = False
@@ -51,7 +51,7 @@ class Turnover:
     stop: Stop | None = None  # how it ended by SIGTERM, at the very end
 
 
-def why_stopped(left: Turnover) -> Decision:  # noqa: PLR0911 - one return a cause
+def why_stopped(left: Turnover) -> Decision:
     """Give what ends a test that could not be judged, as the scenario stopped before."""
     violations = [
         *judge_counts(left.counting, left.parameters),
@@ -69,11 +69,7 @@ def why_stopped(left: Turnover) -> Decision:  # noqa: PLR0911 - one return a cau
         if isinstance(event, Stalled):
             for stalled in judge_pool(left.timeline, left.parameters):
                 return Blocked(stalled.clause.id, seen=stalled.seen)
-    if "silent client" in left.stopped_at:
-        return Blocked(HTTP_3.id, seen=left.stopped_at)
-    if "nobody" in left.stopped_at:
-        return Blocked(ACCEPT_4.id, seen=left.stopped_at)
-    return Inconclusive(f"children could not be counted: {left.stopped_at or 'the pool did not settle'}")
+    return left.stopped or Inconclusive("children could not be counted: the pool did not settle")
 
 
 def still_live(left: Turnover) -> str:
@@ -100,8 +96,7 @@ def _played(stage: Stage, scene: Callable[[Stage, Turnover], None]) -> Turnover:
     try:
         settle_start(stage)
         scene(stage, left)
-    except Stopped as error:
-        left.stopped_at = left.stopped_at or str(error)
+    except Stopped:
         if left.lost:
             # For want of children that were not replaced, or for another reason? The timeline tells after this.
             with suppress(Stopped, SubjectEnded):
@@ -170,12 +165,13 @@ def _serve_batch(stage: Stage, left: Turnover, lanes: int) -> None:
     stage.until(lambda: not stage.queued() or bool(stage.broken_holds), within=stage.pace.answer)
     for client in stage.broken_holds:
         if client.received:
-            left.stopped_at = f"a silent client: {client.why_lost()}"
+            left.stopped = Blocked(HTTP_3.id, seen=f"a silent client: {client.why_lost()}")
         else:
             left.lost.append(client.why_lost())
         raise Stopped
     if stage.queued():
-        left.stopped_at = f"nobody was seen to take {stage.queued()} of {lanes} connections"
+        seen = f"nobody was seen to take {stage.queued()} of {lanes} connections"
+        left.stopped = Blocked(ACCEPT_4.id, seen=seen)
         raise Stopped
     stage.ask(clients)
     _see_off(stage, left, clients)
@@ -218,5 +214,4 @@ def _load(stage: Stage, left: Turnover, *, most: int, at_once: int) -> None:
     left.served += passers.leave()
     left.lost += passers.lost
     if passers.lost:
-        left.stopped_at = passers.lost[0]
         raise Stopped

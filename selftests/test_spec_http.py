@@ -1,5 +1,7 @@
 """The judge of one exchange, fed by the parser that the suite uses: bytes in, clauses out."""
 
+from dataclasses import replace
+
 import pytest
 
 from drivers.client import Client, Ending
@@ -87,6 +89,12 @@ def test_what_is_not_http_breaks_the_first_clause_only(received: bytes) -> None:
 def test_an_error_is_no_answer_to_a_get(status: int) -> None:
     found = broken(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)
     assert f"status {status}" in found["http-1"]
+
+
+def test_only_where_something_else_than_the_root_was_asked_for_there_may_be_nothing() -> None:
+    for status, sound in ((404, True), (400, False), (500, False)):
+        seen = exchange(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)
+        assert (not list(http.judge_exchange(replace(seen, elsewhere=True)))) is sound
 
 
 def test_a_body_shorter_than_declared_is_found() -> None:

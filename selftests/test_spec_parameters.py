@@ -4,7 +4,14 @@ from random import Random
 
 import pytest
 
-from spec.parameters import Parameters, draw_for_plans, draw_for_pool, draw_for_recovery, draw_for_recycle
+from spec.parameters import (
+    Parameters,
+    draw_for_long_life,
+    draw_for_plans,
+    draw_for_pool,
+    draw_for_recovery,
+    draw_for_recycle,
+)
 
 SEEDS = range(10_000)
 
@@ -79,6 +86,13 @@ def test_every_draw_for_plans_has_near_bounds_and_short_lives() -> None:
     told = spans(drawn)
     assert (told["min_spare"], told["gap"], told["connections"]) == ((2, 3), (1, 3), (4, 8))
     assert {(each.max_children or 0) - 2 * each.max_spare for each in drawn} == {2, 3, 4, 5, 6}
+
+
+def test_every_draw_for_a_long_life_is_legal_and_beyond_a_byte() -> None:
+    drawn = [draw_for_long_life(Random(seed)) for seed in SEEDS]
+    assert all(each.why_illegal() is None for each in drawn)
+    assert {(each.min_spare, each.max_spare, each.max_children) for each in drawn} == {(1, 2, 8)}
+    assert spans(drawn)["connections"] == (257, 280)
 
 
 def test_every_draw_for_recovery_has_bounds_that_a_wrong_count_leaves() -> None:

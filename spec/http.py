@@ -70,11 +70,12 @@ class Exchange:
 
     `error` is what the parser objected to, if anything; `declared` the body's length by Content-Length, None where the
     body ends with the connection; `surplus` the bytes after the first response. `closed` tells that the server ended
-    the connection in order within `waited` seconds.
+    the connection in order within `waited` seconds. `elsewhere` where something else than / was asked for.
     """
 
     asked: str
     received: bytes
+    elsewhere: bool = False
     error: str | None = None
     status: int | None = None
     declared: int | None = None
@@ -85,6 +86,9 @@ class Exchange:
     waited: float = 0.0
 
 
+NOT_FOUND = 404
+
+
 def judge_exchange(exchange: Exchange) -> Iterator[Violation]:
     """Judge http-1 and http-2 on one exchange."""
     start = exchange.received[:60]
@@ -92,7 +96,8 @@ def judge_exchange(exchange: Exchange) -> Iterator[Violation]:
         why = exchange.error or "the head never ended"
         yield Violation(HTTP_1, f"{exchange.asked} was answered with {start!r}: {why}")
         return
-    if exchange.status >= 400 or exchange.status < 200:
+    nothing_there = exchange.elsewhere and exchange.status == NOT_FOUND
+    if (exchange.status >= 400 or exchange.status < 200) and not nothing_there:
         yield Violation(HTTP_1, f"{exchange.asked} was answered with status {exchange.status}: {start!r}")
     if exchange.declared is not None and exchange.body < exchange.declared:
         yield Violation(

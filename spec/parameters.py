@@ -73,6 +73,11 @@ def draw_for_plans(random: Random) -> Parameters:
     )
 
 
+def draw_for_long_life(random: Random) -> Parameters:
+    """Draw a set with an N that a byte can't count to; so few children that one of them gets there soon."""
+    return Parameters(min_spare=1, max_spare=2, max_connections=random.randint(257, 280), max_children=8)
+
+
 def draw_for_recovery(random: Random, *, max_children: int = 20) -> Parameters:
     """Draw a set to judge recovery with: narrow bounds, which a count that is wrong by one leaves; no recycling."""
     min_spare = random.randint(2, 3)

@@ -44,7 +44,12 @@ static void serve(int client, int channel)
     if (head_is_complete(head)) {
         char method[8];
         bool sound = sscanf(head, "%7[A-Z] %*s HTTP/1.%*1[01]%c", method, &(char){0}) == 2;
-        answer(client, sound ? "200 OK" : "400 Bad Request");
+#ifdef VARIANT_HTTP10
+        if (sound && strncmp(head, "GET / ", 6) != 0)
+            answer(client, "404 Not Found");
+        else
+#endif
+            answer(client, sound ? "200 OK" : "400 Bad Request");
     } else if (length == sizeof head - 1)
         answer(client, "431 Request Header Fields Too Large");
 
