@@ -1,7 +1,7 @@
 """Where a worker's time goes: every second is spent on one purpose, or else is the tests' own."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
@@ -36,6 +36,12 @@ class Account:
         finally:
             self._spent[purpose] += time.monotonic() - began
             self._purpose = None
+
+    def adopt(self, others: Iterable["Account"]) -> None:
+        """Take over what was spent on the longest of some accounts that were kept at the same time."""
+        longest = max((other._spent for other in others), key=lambda spent: sum(spent.values()), default={})  # noqa: SLF001
+        for purpose, seconds in longest.items():
+            self._spent[purpose] += seconds
 
     def close(self) -> dict[str, float]:
         """Give what was spent since the last time, and begin anew."""

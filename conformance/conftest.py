@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -24,9 +25,14 @@ from spec.verdict import Decision
 
 @pytest.fixture(params=["first", "drawn"], ids=["tide-first", "tide-drawn"])
 def played_tide(request: pytest.FixtureRequest, launches: Launches) -> Tide:
-    """Load that came in and went out again, with one set of parameters; played once."""
+    """Load that came in and went out again, with one set of parameters; both played once, at the same time."""
     insist_on(launches.profile, "min_spare", "max_spare")
-    return launches.play(f"tide {request.param}", launches.pool_set(request.param), tide.play)
+    launches.side_by_side({f"tide {which}": partial(_tide, which) for which in ("first", "drawn")})
+    return launches.remember(f"tide {request.param}", lambda: _tide(request.param, launches))
+
+
+def _tide(which: str, launches: Launches) -> Tide:
+    return launches.played(launches.pool_set(which), tide.play)
 
 
 @pytest.fixture(params=["first", "drawn"], ids=["turnover-first", "turnover-drawn"])

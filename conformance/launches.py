@@ -6,26 +6,26 @@ played once and judged by many tests.
 
 import fcntl
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import IO, TypeVar
 
 from conformance.account import Account, Purpose, spent_on
-from conformance.pace import Pace
-from conformance.parameter_sets import PLAN_A, POOL_A, RECYCLE_A, VOICE_A
+from conformance.parameter_sets import POOL_A, DrawnSets
 from conformance.regulation import Stopped, settle, settle_start
 from conformance.run_notes import RunNotes
 from conformance.stage import UNWATCHED, Calls, CannotStart, More, Stage, SubjectEnded, last_lines
 from spec.event import Phase
 from spec.lifecycle import LIFECYCLE_1
-from spec.parameters import Parameters, draw_for_long_life, draw_for_plans, draw_for_pool, draw_for_recycle
+from spec.parameters import Parameters
 from spec.pool import POOL_1
 from spec.verdict import Blocked, Inconclusive, Violated
 from subject.launch import LaunchRefused
-from subject.profile import Profile
 
 Played = TypeVar("Played")
 
@@ -34,12 +34,9 @@ FIRST_PORT, LAST_PORT = 20_000, 32_000
 
 
 @dataclass
-class Launches:
+class Launches(DrawnSets):
     """The launches of one worker. `folder` is shared by all workers of the run."""
 
-    profile: Profile
-    pace: Pace
-    seed: int
     folder: Path
     isolate: bool = True
     worker: str = "main"
@@ -52,44 +49,6 @@ class Launches:
     _current: Stage | None = None
     _count: int = 0
     _listens_elsewhere: bool = False  # known from the launch before: need not be waited out again
-
-    def pool_set(self, which: str) -> Parameters:
-        """Give one of the two sets to judge the pool with: `first`, or the one drawn by the seed."""
-        if which == "first":
-            return self.limited(POOL_A)
-        random = Random(f"pool {self.seed}")
-        while True:
-            drawn = draw_for_pool(random)
-            if drawn.min_spare != POOL_A.min_spare and drawn.max_spare != POOL_A.max_spare:
-                return self.limited(drawn)
-
-    def recycle_set(self, which: str) -> Parameters:
-        """Give one of the two sets to judge recycling with."""
-        if which == "first":
-            return self.limited(RECYCLE_A)
-        random = Random(f"recycle {self.seed}")
-        while True:
-            drawn = draw_for_recycle(random)
-            if drawn.max_connections != RECYCLE_A.max_connections:
-                return self.limited(drawn)
-
-    def long_life_set(self) -> Parameters:
-        """Give the set to see a child through more connections than a byte can count."""
-        return self.limited(draw_for_long_life(Random(f"long life {self.seed}")))
-
-    def voice_set(self, which: str) -> Parameters:
-        """Give one of the two sets to hear children with, from their first connection to their last."""
-        few = [2] if self.pace.unhurried else [2, 4, 5]
-        drawn = Random(f"voice {self.seed}").choice(few)
-        return self.limited(VOICE_A if which == "first" else replace(VOICE_A, max_connections=drawn))
-
-    def plan_sets(self) -> list[Parameters]:
-        """Give the two sets to perform plans with."""
-        return [self.limited(PLAN_A), self.limited(draw_for_plans(Random(f"plans {self.seed}")))]
-
-    def limited(self, parameters: Parameters) -> Parameters:
-        """Give a set as the subject can be told it: without a limit where its command has no place for one."""
-        return parameters if "max_children" in self.profile.placeholders else parameters.unlimited()
 
     def port(self) -> int:
         """Draw a port for one launch, or give the fixed one."""
@@ -170,24 +129,54 @@ class Launches:
 
     def play(self, key: str, parameters: Parameters, scene: Callable[[Stage], Played]) -> Played:
         """Play a scenario on a fresh launch, once; later calls give what it left."""
+        return self.remember(key, lambda: self.played(parameters, scene))
 
-        def play() -> Played:
-            with self.launched(parameters) as stage:
-                return scene(stage)
-
-        return self.remember(key, play)
+    def played(self, parameters: Parameters, scene: Callable[[Stage], Played]) -> Played:
+        """Play a scenario on a fresh launch."""
+        with self.launched(parameters) as stage:
+            return scene(stage)
 
     def remember(self, key: str, look: Callable[[], Played]) -> Played:
         """Look at something once; later calls give what was seen, or raise what was raised."""
         if key not in self._scenes:
-            try:
-                self._scenes[key] = look()
-            except Exception as error:  # noqa: BLE001 - whatever it was, the next test that asks is told the same
-                self._scenes[key] = error
+            self._see(key, look)
         left = self._scenes[key]
         if isinstance(left, Exception):
             raise left
         return left  # type: ignore[return-value]
+
+    def _see(self, key: str, look: Callable[[], object]) -> None:
+        try:
+            self._scenes[key] = look()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next test that asks is told the same
+            self._scenes[key] = error
+
+    def side_by_side(self, looks: Mapping[str, Callable[["Launches"], object]]) -> None:
+        """Look at several things at once, most of which is waiting, each with launches of its own; `remember` tells.
+
+        One after another where all of them need the same port.
+        """
+        unseen = {key: look for key, look in looks.items() if key not in self._scenes}
+        if self._is_everybodys_port():
+            for key, look in unseen.items():
+                self._see(key, partial(look, self))
+            return
+        others = {
+            key: replace(self, worker=f"{self.worker} {key}", account=Account(), _shared=None, _current=None)
+            for key in unseen
+        }
+        # They are nobody's business at an interrupt: the wardens end what they launched.
+        threads = [
+            Thread(target=self._see, args=(key, partial(look, others[key])), daemon=True)
+            for key, look in unseen.items()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.account.adopt(other.account for other in others.values())
+        for other in others.values():
+            self._current, self.output = None, other.last_output()
 
     def close(self) -> None:
         """End whatever still runs."""
@@ -228,12 +217,15 @@ class Launches:
     def _only_one_on_port(self) -> IO[str]:
         """Where a fixed port is everybody's, let only one launch of the run have it; gives the lock."""
         lock = (self.folder / "port.lock").open("a")
-        if self.profile.port is not None and not self.isolate:
+        if self._is_everybodys_port():
             if self._shared is not None:
                 self._end(self._shared)
                 self._shared = None
             fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
+
+    def _is_everybodys_port(self) -> bool:
+        return self.profile.port is not None and not self.isolate
 
     def _end(self, stage: Stage) -> None:
         if not stage.closed:

@@ -1,6 +1,11 @@
-"""The sets of parameters with which subjects are launched; `launches.py` draws those that depend on the seed."""
+"""The sets of parameters with which subjects are launched: those that are always the same, and those that are drawn."""
 
-from spec.parameters import Parameters
+from dataclasses import dataclass, replace
+from random import Random
+
+from conformance.pace import Pace
+from spec.parameters import Parameters, draw_for_long_life, draw_for_plans, draw_for_pool, draw_for_recycle
+from subject.profile import Profile
 
 # The first set is always the same, so that two runs have something in common; the second is drawn.
 POOL_A = Parameters(min_spare=3, max_spare=5, max_connections=3000, max_children=16)
@@ -22,3 +27,50 @@ ORDERS = Parameters(min_spare=2, max_spare=3, max_connections=3000, max_children
 TOGETHER = Parameters(min_spare=5, max_spare=6, max_connections=3000, max_children=40)
 PLAN_A = Parameters(min_spare=2, max_spare=4, max_connections=5, max_children=12)
 RECYCLE_A = Parameters(min_spare=2, max_spare=12, max_connections=5, max_children=40)
+
+
+@dataclass
+class DrawnSets:
+    """The sets for one subject, by the seed of the run."""
+
+    profile: Profile
+    pace: Pace
+    seed: int
+
+    def pool_set(self, which: str) -> Parameters:
+        """Give one of the two sets to judge the pool with: `first`, or the one drawn by the seed."""
+        if which == "first":
+            return self.limited(POOL_A)
+        random = Random(f"pool {self.seed}")
+        while True:
+            drawn = draw_for_pool(random)
+            if drawn.min_spare != POOL_A.min_spare and drawn.max_spare != POOL_A.max_spare:
+                return self.limited(drawn)
+
+    def recycle_set(self, which: str) -> Parameters:
+        """Give one of the two sets to judge recycling with."""
+        if which == "first":
+            return self.limited(RECYCLE_A)
+        random = Random(f"recycle {self.seed}")
+        while True:
+            drawn = draw_for_recycle(random)
+            if drawn.max_connections != RECYCLE_A.max_connections:
+                return self.limited(drawn)
+
+    def long_life_set(self) -> Parameters:
+        """Give the set to see a child through more connections than a byte can count."""
+        return self.limited(draw_for_long_life(Random(f"long life {self.seed}")))
+
+    def voice_set(self, which: str) -> Parameters:
+        """Give one of the two sets to hear children with, from their first connection to their last."""
+        few = [2] if self.pace.unhurried else [2, 4, 5]
+        drawn = Random(f"voice {self.seed}").choice(few)
+        return self.limited(VOICE_A if which == "first" else replace(VOICE_A, max_connections=drawn))
+
+    def plan_sets(self) -> list[Parameters]:
+        """Give the two sets to perform plans with."""
+        return [self.limited(PLAN_A), self.limited(draw_for_plans(Random(f"plans {self.seed}")))]
+
+    def limited(self, parameters: Parameters) -> Parameters:
+        """Give a set as the subject can be told it: without a limit where its command has no place for one."""
+        return parameters if "max_children" in self.profile.placeholders else parameters.unlimited()

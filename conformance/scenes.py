@@ -6,8 +6,7 @@ import re
 # for the end, when only one worker has something to do.
 SCENES = (
     "shared",
-    "tide-first",
-    "tide-drawn",
+    "tide",
     "counted-first",
     "counted-drawn",
     "plans",
@@ -23,9 +22,11 @@ SCENES = (
     "together",
     "mumbled",
 )
-# Then the faults, each test a scene of its own, but for those of the wire: those first that find root causes, where a
-# check is cut short.
+# Then the faults, each test a scene of its own, but for some: those first that find root causes, where a check is cut
+# short.
 FAULTS = ("signals", "stalls", "limits", "channel_faults", "syscalls", "wire", "woken", "floods", "soak")
+# Limits are played side by side. What makes segments for the wire takes 45 MiB, and nearly a second to import.
+ON_ONE_WORKER = ("limits", "wire")
 _FAULTS = re.compile(rf"/test_({'|'.join(FAULTS)})\.py::")
 # The scene stands in the brackets of a test's id; a test without one is a scene of its own.
 _SCENE = re.compile(rf"\[(?:.*-)?({'|'.join(SCENES)})(?:-.*)?\]$")
@@ -37,8 +38,7 @@ def scene_of(test: str) -> str:
     if found:
         return found[1]
     fault = _FAULTS.search(test)
-    # On one worker: what makes the segments takes 45 MiB, and nearly a second to import.
-    return "wire" if fault and fault[1] == "wire" else test
+    return fault[1] if fault and fault[1] in ON_ONE_WORKER else test
 
 
 def place_of(test: str) -> int:

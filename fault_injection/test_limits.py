@@ -18,11 +18,9 @@ from spec import recovery
 from spec.event import Pid
 from spec.verdict import NotApplicable
 
-Seen = Callable[[str], None]
 
-
-@pytest.mark.clause("recovery-10")
-def test_children_without_descriptors_neither_end_nor_spin(launches: Launches, seen: Seen) -> None:
+def children_without_descriptors(launches: Launches) -> str:
+    """Nobody ends or spins, and once they have some again all is well."""
     with ordeal(launches, recovery.RECOVERY_10) as told:
         stage, children = told.stage, list(told.live)
         with told.quiet(), out_of_descriptors(children):
@@ -36,7 +34,7 @@ def test_children_without_descriptors_neither_end_nor_spin(launches: Launches, s
             stage.drop(client)
         told.is_over("all children had been without descriptors for a round")
         told.recovers()
-        seen(str(told))
+        return str(told)
 
 
 def grows_not(told: Ordeal) -> list[Pid]:
@@ -46,8 +44,8 @@ def grows_not(told: Ordeal) -> list[Pid]:
     return list(told.live)
 
 
-@pytest.mark.clause("recovery-10")
-def test_a_parent_without_descriptors_neither_ends_nor_spins(launches: Launches, seen: Seen) -> None:
+def parent_without_descriptors(launches: Launches) -> str:
+    """It neither ends nor spins, and grows as soon as it has some again."""
     with ordeal(launches, recovery.RECOVERY_10) as told:
         stage = told.stage
         with out_of_descriptors([told.parent]):
@@ -60,7 +58,7 @@ def test_a_parent_without_descriptors_neither_ends_nor_spins(launches: Launches,
         told.comes_back()
         stage.let_go(list(stage.held.values()))
         told.recovers()
-        seen(str(told))
+        return str(told)
 
 
 @contextmanager
@@ -75,8 +73,8 @@ def no_forks(told: Ordeal) -> Iterator[None]:
             yield
 
 
-@pytest.mark.clause("recovery-10")
-def test_a_parent_that_may_not_fork_neither_ends_nor_spins(launches: Launches, seen: Seen) -> None:
+def parent_that_may_not_fork(launches: Launches) -> str:
+    """It neither ends nor spins, and grows as soon as it may; with no child left as well."""
     calls = Calls(watched=("fork",) if os.geteuid() == 0 else ())
     with ordeal(launches, recovery.RECOVERY_10, calls=calls) as told:
         stage = told.stage
@@ -93,11 +91,11 @@ def test_a_parent_that_may_not_fork_neither_ends_nor_spins(launches: Launches, s
             told.bears(stage.pace.round, children=())
         told.is_over("forks had been refused for a round in which all children had got SIGKILL")
         told.recovers()
-        seen(str(told))
+        return str(told)
 
 
-@pytest.mark.clause("recovery-10")
-def test_children_without_memory_are_replaced_where_they_end(launches: Launches, seen: Seen) -> None:
+def children_without_memory(launches: Launches) -> str:
+    """They may end, and are replaced."""
     with ordeal(launches, recovery.RECOVERY_10) as told:
         stage = told.stage
         with no_more_memory(told.live):
@@ -109,4 +107,17 @@ def test_children_without_memory_are_replaced_where_they_end(launches: Launches,
                 stage.drop(client)
         told.comes_back()
         told.recovers()
-        seen(str(told))
+        return str(told)
+
+
+# Most of each is waiting: they are played at the same time, on servers of their own.
+SCENES = (children_without_descriptors, parent_without_descriptors, parent_that_may_not_fork, children_without_memory)
+
+
+@pytest.mark.clause("recovery-10")
+@pytest.mark.parametrize("scene", SCENES, ids=[each.__name__ for each in SCENES])
+def test_what_the_system_refuses_ends_nobody_and_is_made_up_for(
+    launches: Launches, seen: Callable[[str], None], scene: Callable[[Launches], str]
+) -> None:
+    launches.side_by_side({each.__name__: each for each in SCENES})
+    seen(launches.remember(scene.__name__, lambda: scene(launches)))

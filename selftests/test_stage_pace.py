@@ -128,7 +128,8 @@ def test_a_passer_that_is_not_answered_in_time_is_lost(on_stage: Staged) -> None
 @pytest.mark.parametrize(
     ("test", "scene"),
     [
-        ("conformance/test_pool.py::test_it[tide-first]", "tide-first"),
+        ("conformance/test_pool.py::test_it[tide-first]", "tide"),
+        ("conformance/test_pool.py::test_it[tide-drawn]", "tide"),
         ("conformance/test_accept.py::test_it[frozen]", "frozen"),
         ("conformance/test_recycle.py::test_it[turnover-drawn]", "turnover-drawn"),
         ("conformance/test_http.py::test_it[shared-1.0]", "shared"),
