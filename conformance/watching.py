@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from conformance.regulation import Stopped, settle
+from conformance.seats import asleep
 from conformance.stage import Stage
 from observers import epoll_interest, procfs
 from spec.epoll import Waiting, judge_children, judge_parent
@@ -13,6 +14,7 @@ from spec.verdict import Inconclusive
 
 TRIALS = 8
 LONGEST_LOOK = 0.3  # seconds: a child that wakes ten times a second is seen asleep by then
+LONGEST_TO_STAND_STILL = 0.2  # seconds
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,9 @@ def _switches(stage: Stage, idle: list[Pid], *, connect: bool) -> float:
     before = {pid: procfs.voluntary_switches(pid) for pid in idle}
     clients = stage.hold_connections(1) if connect else []
     stage.until(lambda: not stage.queued(), within=stage.pace.reaction)
-    counts = StillCount(idle)
+    counts = StillCount([stage.watch.parent, *idle])
     # Those that were woken run soon; those that wake by a timer of their own never stand still.
-    stage.until(counts.stand_still, within=0.1)
+    stage.until(counts.stand_still, within=LONGEST_TO_STAND_STILL)
     holders = stage.busy()
     count = sum(procfs.voluntary_switches(pid) - before[pid] for pid in idle if pid not in holders)
     stage.let_go(clients)
@@ -120,7 +122,10 @@ def _switches(stage: Stage, idle: list[Pid], *, connect: bool) -> float:
 
 
 class StillCount:
-    """Tells when the switches of some processes have stood still for three looks."""
+    """Tells when some processes have slept, and their switches stood still, for three looks.
+
+    One that was woken on a busy machine is runnable, and has not yet run.
+    """
 
     def __init__(self, pids: list[Pid]) -> None:
         self._pids = pids
@@ -130,6 +135,7 @@ class StillCount:
     def stand_still(self) -> bool:
         """Look once more."""
         now = sum(procfs.voluntary_switches(pid) for pid in self._pids)
-        self._still = self._still + 1 if now == self._last else 0
+        still = now == self._last and all(map(asleep, self._pids))
+        self._still = self._still + 1 if still else 0
         self._last = now
         return self._still >= 3
