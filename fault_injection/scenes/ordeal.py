@@ -152,7 +152,8 @@ class Ordeal:
                 if why is not None and (tired or not self.fault):
                     raise why from None
                 self.fails(f"{when}a silent client was {self.stage.broken_holds[0].why_lost()}")
-            self.fails(when + why_not_back(self.stage.watch.timeline(), self.stage.parameters))
+            seen = when + why_not_back(self.stage.watch.timeline(), self.stage.parameters)
+            self.fails(seen, rests_on=ids("accept-6"))  # who sleeps in accept is deaf to K
         if self._happened is not None and self.fault:
             self.slowest = max(self.slowest, self.stage.clock() - self._happened)
             self._happened = None
@@ -266,12 +267,7 @@ class Ordeal:
 
 @contextmanager
 def ordeal(
-    launches: Launches,
-    clause: Clause,
-    *,
-    max_children: int = 20,
-    calls: Calls = UNWATCHED,
-    from_the_start: str = "",
+    launches: Launches, clause: Clause, *, max_children: int = 20, calls: Calls = UNWATCHED, from_the_start: str = ""
 ) -> Iterator[Ordeal]:
     """Launch the subject for one clause, its pool at rest; what ends the block is told as the clause's verdict.
 
