@@ -171,7 +171,7 @@ RECOVERY_17 = _clause(
     "Faults and load together, in whatever order, cost only the clients that were their victims.",
     "Random faults and load by the seed, for some seconds, or as long as --soak says; then an aftermath as after each.",
     source=_REGULATES,
-    needs=ids(*(f"recovery-{number}" for number in range(1, 17))),
+    needs=ids(*(f"recovery-{number}" for number in range(1, 17)), "accept-6", "pool-4", "pool-6", "pool-8"),
 )
 
 SECTION = Section(
