@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from selftests.launching import ask, free_port, order, plain, said, settle_output, settle_status, subject_processes
+from subject import launch as launching
 from subject.isolation import why_not_isolated
 from subject.launch import Launch
 
@@ -127,6 +128,11 @@ def test_a_server_that_lies_in_tmp_itself_or_behind_a_link_there_is_found() -> N
         finally:
             program.unlink(missing_ok=True)
             link.unlink(missing_ok=True)
+
+
+def test_what_a_command_names_beside_the_folder_that_it_is_started_in_is_shown_ahead_of_others(tmp_path: Path) -> None:
+    shown = launching._folders_needed(plain("./server", "sub/../server.conf", "8080", isolate=True, cwd=tmp_path))  # noqa: SLF001
+    assert {f"{tmp_path}/server", f"{tmp_path}/server.conf", str(tmp_path)} <= set(shown)
 
 
 @ISOLATED

@@ -247,5 +247,5 @@ class Launch:
 
 def _folders_needed(order: Order) -> list[str]:
     """Give the absolute paths that the subject is known to need, for its private /tmp to show them."""
-    words = [word for word in order.argv if word.startswith("/")]
+    words = [os.path.normpath(order.cwd / word) for word in order.argv]
     return [str(order.cwd), sys.prefix, *words, *order.env.get("PATH", "").split(os.pathsep), str(Path.cwd())]

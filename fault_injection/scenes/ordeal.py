@@ -53,8 +53,6 @@ class Ordeal:
         self._happened: float | None = stage.clock()  # the same, until the pool is back
         self._open = OpenBefore()
 
-    # --- what is there ---------------------------------------------------------------------------------------------
-
     @property
     def parent(self) -> Pid:
         """The pool's parent."""
@@ -116,8 +114,6 @@ class Ordeal:
         """Raise NotApplicable where a client that says nothing never reaches the server."""
         if self.stage.waits_for_data:
             raise NotApplicable("the kernel keeps back who has said nothing yet: TCP_DEFER_ACCEPT is set")
-
-    # --- what is waited for ----------------------------------------------------------------------------------------
 
     def fails(self, seen: str, *, rests_on: tuple[ClauseId, ...] = ()) -> NoReturn:
         """End the test: the clause does not hold; where one that this `rests_on` fails too, that is the cause."""
@@ -217,6 +213,8 @@ class Ordeal:
     def recovers(self) -> None:
         """Judge the aftermath whole."""
         self.comes_back()
+        if self.ended:
+            self.reaps()  # before others end: each of them may have one more of the dead reaped
         self.serves()
         self.meets_the_next_load()
         self.rests()
@@ -235,13 +233,17 @@ class Ordeal:
         self.stage.let_go(clients)
         self.comes_back(when="as the next load went, ")
 
-    def rests(self) -> None:
-        """Wait until everybody waits and the dead are reaped; then nobody may spin."""
-        stage = self.stage
-        zombies, waited = await_reaping(stage)
+    def reaps(self) -> None:
+        """Wait until all of the dead are reaped."""
+        zombies, waited = await_reaping(self.stage)
         if zombies:
             seen = f"{len(zombies)} ended children were still zombies after {waited:.1f} s ({zombies[0]} …)"
             self._leaks(seen, _REAPS)
+
+    def rests(self) -> None:
+        """Wait until everybody waits and the dead are reaped; then nobody may spin."""
+        stage = self.stage
+        self.reaps()
         wait(stage, lambda: all(map(asleep, [self.parent, *self.live])), within=A_MOMENT)
         before, began = ran(stage), stage.clock()
         stage.hold(ENOUGH)
