@@ -65,7 +65,8 @@ class Checked:
         server = self.server
         lines = [f"{self.outcome:10} {server.name:34} {server.clause:12} {self.seconds:5.1f} s {self.trouble}"]
         for clause, verdict in self.verdicts.items():
-            if verdict in ("fail", "error", "inconclusive") or (verdict == "blocked" and not server.clause):
+            odd = verdict in ("fail", "error", "inconclusive") or (verdict == "blocked" and not server.clause)
+            if odd or (clause == server.clause and verdict != "fail"):
                 expected = "" if clause == server.clause or clause in server.also else "(not expected) "
                 lines.append(f"    {clause:12} {verdict:12} {expected}{self.seen[clause][:200]}")
         return "\n".join(lines)
