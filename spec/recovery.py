@@ -164,7 +164,7 @@ RECOVERY_16 = _clause(
     "The oldest and the newest of the excess children are stopped and their ends shut for reading, so that K finds "
     "nobody; then an idle child's end is shut both ways, and the parent's end for reading.",
     source=_TALK,
-    needs=_STOPS_CHILD + ids("recovery-5"),
+    needs=_STOPS_CHILD + ids("recovery-5", "recycle-3"),
 )
 RECOVERY_17 = _clause(
     17,
