@@ -5,7 +5,9 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -128,6 +130,27 @@ def test_a_server_that_lies_in_tmp_itself_or_behind_a_link_there_is_found() -> N
         finally:
             program.unlink(missing_ok=True)
             link.unlink(missing_ok=True)
+
+
+@ISOLATED
+def test_tmp_is_private_though_others_come_and_go_there_meanwhile() -> None:
+    over = Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            with ExitStack() as folders:
+                for _ in range(20):
+                    folders.enter_context(tempfile.TemporaryDirectory(prefix="preforkspec-", dir="/tmp"))
+
+    others = Thread(target=come_and_go)
+    others.start()
+    try:
+        for _ in range(5):
+            with Launch(plain("stat", "-f", "-c", "%T", "/tmp", "/dev/shm", isolate=True)) as launch:
+                assert output(launch).split() == ["tmpfs", "tmpfs"]
+    finally:
+        over.set()
+        others.join()
 
 
 def test_what_a_command_names_beside_the_folder_that_it_is_started_in_is_shown_ahead_of_others(tmp_path: Path) -> None:

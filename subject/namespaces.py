@@ -142,10 +142,12 @@ def _mount_temporary(where: str, keep: list[str], *, folders: bool = False) -> N
             elif entry.is_file() and wanted:
                 bound.append((entry.name, False))
     bound.sort(key=lambda each: each[0] not in needed)
-    kept = [
-        (name, is_folder, os.open(f"{where}/{name}", os.O_PATH | os.O_CLOEXEC))
-        for name, is_folder in bound[:MOST_BOUND_FOLDERS]
-    ]
+    kept: list[tuple[str, bool, int]] = []
+    for name, is_folder in bound[:MOST_BOUND_FOLDERS]:
+        try:
+            kept.append((name, is_folder, os.open(f"{where}/{name}", os.O_PATH | os.O_CLOEXEC)))
+        except FileNotFoundError:
+            pass  # somebody else's, and gone meanwhile
     _mount("tmpfs", where, MS_NOSUID | MS_NODEV, "mode=1777")
     for name, is_folder, descriptor in kept:
         _bind(descriptor, f"{where}/{name}", is_folder=is_folder)
