@@ -9,8 +9,8 @@ from conformance.clients import GET
 from conformance.launches import Launches
 from conformance.seats import asleep, settle_down, usable_channels, wait, why_not_held
 from drivers import child_seat
-from drivers.client import Client
 from fault_injection.fault import DidNotTakeHold
+from fault_injection.scenes.half_a_request import HALF, half_a_request
 from fault_injection.scenes.newborns import await_fate, newborns, present
 from fault_injection.scenes.ordeal import Ordeal, ordeal
 from fault_injection.scenes.wording import named
@@ -25,7 +25,6 @@ from subject.stopping import stopped
 # Newborns that are killed at first sight, and the rounds that this may take a server that spawns one a round.
 NEWBORNS, ROUNDS = 10, 4
 LIMIT = 8  # children at the most: what is counted wrong at the limit, or up to it, shows there
-HALF = len(GET) // 2
 RAIN, RAINING = 200, 0.5  # falls of all signals at the most, and seconds
 MEANINGLESS = (signal.SIGCHLD, signal.SIGCONT, signal.SIGURG)
 
@@ -70,7 +69,14 @@ def test_killed_busy_children_are_counted_no_more(launches: Launches, seen: Seen
                 told.comes_back()
             stage.let_go(list(stage.held.values()))
             told.comes_back()
-        # And with its C unread: of a dead child's words none is its successor's.
+        told.recovers()
+        seen(f"{told}: {told.ended} busy children were killed")
+
+
+@pytest.mark.clause("recovery-2")
+def test_of_the_words_of_a_killed_child_none_is_its_successors(launches: Launches, seen: Seen) -> None:
+    with ordeal(launches, recovery.RECOVERY_2, max_children=LIMIT) as told:
+        stage = told.stage
         with stopped([told.parent]):
             clients = stage.hold_connections(len(told.idle))
             wait(stage, lambda: not stage.queued() and all(map(asleep, told.live)), within=stage.pace.reaction)
@@ -79,7 +85,7 @@ def test_killed_busy_children_are_counted_no_more(launches: Launches, seen: Seen
                 stage.await_end(clients)
         told.happens(f"busy {named(victims)} got SIGKILL before the parent had read their C", ended=len(victims))
         told.recovers()
-        seen(f"{told}: {told.ended} busy children were killed")
+        seen(f"{told}: {told.ended} busy children were killed, their C unread")
 
 
 @pytest.mark.clause("recovery-3")
@@ -166,17 +172,6 @@ def channels_if_any(told: Ordeal) -> dict[Pid, Channel]:
         return usable_channels(told.stage)
     except (Blocked, Inconclusive):
         return {}
-
-
-def half_a_request(told: Ordeal) -> Client:
-    """Let a client say one half of its request, and wait for its child to wait for the other."""
-    stage, (client,) = told.stage, told.stage.hold_connections(1)
-    wait(stage, lambda: client.number in stage.holders or not client.open, within=stage.pace.reaction)
-    if client.number not in stage.holders:
-        raise why_not_held(stage) or Inconclusive(f"nobody was seen to accept a connection in {client.waited:.1f} s")
-    stage.send(client, GET[client.greeted : HALF])
-    wait(stage, lambda: asleep(stage.holders[client.number]), within=stage.pace.reaction)
-    return client
 
 
 @pytest.mark.clause("recovery-6")

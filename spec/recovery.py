@@ -59,7 +59,7 @@ RECOVERY_2 = _clause(
     "Children that hold silent clients get SIGKILL and SIGSEGV, more of them than lie between the bounds, once with "
     "all max_children busy; then the load goes up and down once.",
     source=_PLACE,
-    needs=_REPLACES,
+    needs=_REPLACES + ids("recovery-3"),
 )
 RECOVERY_3 = _clause(
     3,
@@ -122,7 +122,7 @@ RECOVERY_10 = _clause(
     "RLIMIT_NOFILE of children and parent is set to the lowest free descriptor, accept answers ENFILE and the like, "
     "fork EAGAIN, also while all children are killed; for some rounds each, then lifted.",
     source=_SIZE,
-    needs=_STOPS_PARENT,
+    needs=_STOPS_PARENT + _REPLACES + ids("recovery-3"),
 )
 RECOVERY_11 = _clause(
     11,
