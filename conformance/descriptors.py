@@ -1,26 +1,25 @@
 """How many descriptors the parent and its children have; -1 where the system refuses to show them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conformance.stage import Stage
 from observers import procfs
 from spec.channel import Kept, judge_kept
-from spec.event import Ended, Pid
+from spec.event import Ended
 
 
-def beyond_children(parent: Pid, live: Sequence[Pid]) -> int:
+def beyond_children(stage: Stage) -> int:
     """Count the parent's descriptors beyond one for each live child."""
     try:
-        return len(procfs.descriptors(parent)) - len(live)
+        return len(procfs.descriptors(stage.watch.parent)) - len(stage.watch.live)
     except PermissionError:
         return -1
 
 
-def most_of_a_child(live: Sequence[Pid]) -> int:
+def most_of_a_child(stage: Stage) -> int:
     """Give the most that a child has."""
     try:
-        return max((len(procfs.descriptors(pid)) for pid in live), default=-1)
+        return max((len(procfs.descriptors(pid)) for pid in stage.watch.live), default=-1)
     except PermissionError:
         return -1
 
@@ -45,8 +44,7 @@ def kept(stage: Stage, before: int, *, ended: int, put_by: int) -> Kept | None:
         return None
 
     def now() -> Kept:
-        after = beyond_children(stage.watch.parent, stage.watch.live)
-        return Kept(ended=ended, before=before, after=after, put_by=put_by)
+        return Kept(ended=ended, before=before, after=beyond_children(stage), put_by=put_by)
 
     stage.until(lambda: not any(judge_kept(now())), within=stage.pace.step)
     return now()
@@ -62,7 +60,7 @@ class Crest:
     @classmethod
     def of(cls, stage: Stage) -> "Crest":
         """Count now."""
-        return cls(beyond_children(stage.watch.parent, stage.watch.live), have_ended(stage))
+        return cls(beyond_children(stage), have_ended(stage))
 
     def kept_at_the_next(self, stage: Stage) -> Kept | None:
         """See, when load stands as high again, what is kept of those that ended between."""

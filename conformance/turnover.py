@@ -111,7 +111,7 @@ def _played(stage: Stage, scene: Callable[[Stage, Turnover], None]) -> Turnover:
 
 
 def _turnover(stage: Stage, left: Turnover) -> None:
-    before = descriptors.beyond_children(stage.watch.parent, stage.watch.live)
+    before = descriptors.beyond_children(stage)
     _count(stage, left)
     left.counted = True
     settle(stage, Phase.TURNOVER)

@@ -94,7 +94,7 @@ class Ordeal:
                 self.fails(seen)
             raise Blocked(POOL_1.id, seen=seen) from None
         settle_down(self.stage)
-        self._open = OpenBefore.of(self.parent, self.live)
+        self._open = OpenBefore.of(self.stage)
 
     def is_over(self, fault: str) -> None:
         """Note that what lasted for a while is undone: from here on the pool has to come back."""

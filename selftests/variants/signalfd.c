@@ -106,8 +106,8 @@ static _Noreturn void child(int line)
         pay(line, "F");
         for (int i = 0; i < n; i++) {
             char word;
-            ssize_t n = ready[i].data.u32 == 0 ? recv(line, &word, 1, MSG_DONTWAIT) : -1;
-            over = over || n == 0 || (n > 0 && word == 'K');
+            ssize_t got = ready[i].data.u32 == 0 ? recv(line, &word, 1, MSG_DONTWAIT) : -1;
+            over = over || got == 0 || (got > 0 && word == 'K');
         }
         /* Whatever woke it, one accept: a K may have come along with a connection that woke nobody else. */
         int guest = accept(door, NULL, NULL);
