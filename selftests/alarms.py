@@ -1,18 +1,20 @@
 """How often the suite cries wolf: full checks of sound servers on a machine that is busy in one way or another.
 
-`python -m selftests.alarms [--rounds N] [--load NAME …] [--variant NAME …] [--at-once N] [--kept FILE] [--page FILE]`.
-A round is a check of every variant, each with a seed of its own. Each verdict is added to the kept file as it comes,
-so that the numbers of many runs add up; the page is made of that file. The exit status is 1 after an alarm.
+`python -m selftests.alarms [--rounds N] [--load NAME …] [--variant NAME …] [--at-once N] [--kept FILE] [--page FILE]
+[--out FOLDER]`. A round is a check of every variant, each with a seed of its own.
+Each verdict is added to the kept file as it comes, so that the numbers of many runs add up; the page is made of that
+file. The exit status is 1 after an alarm.
 """
 
 import argparse
 import csv
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +66,7 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=2, metavar="N", help="checks beside each other")
     parser.add_argument("--kept", type=Path, default=KEPT, metavar="FILE")
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep what each check said that raised an alarm")
     options = parser.parse_args()
     variants = [each for each in corpus.variants() if not options.variant or each.name in options.variant]
     if not variants:
@@ -71,7 +74,7 @@ def main() -> int:
     alarms = 0
     for name in options.load or LOADS:
         with load(name):
-            for row in _rounds(variants, name, rounds=options.rounds, at_once=options.at_once):
+            for row in _rounds(variants, name, rounds=options.rounds, at_once=options.at_once, out=options.out):
                 keep(row, options.kept)
                 alarms += row.verdict != SOUND
                 print(f"{row.at}  {row.load:10} {row.variant:24} {row.seconds:5.0f} s  {row.verdict}", flush=True)
@@ -79,7 +82,7 @@ def main() -> int:
     return int(alarms > 0)
 
 
-def _rounds(variants: list[Server], name: str, *, rounds: int, at_once: int) -> Iterator[Row]:
+def _rounds(variants: list[Server], name: str, *, rounds: int, at_once: int, out: Path | None) -> Iterator[Row]:
     commit = _commit()
     drawn = random.Random()
 
@@ -87,6 +90,8 @@ def _rounds(variants: list[Server], name: str, *, rounds: int, at_once: int) -> 
         seed = drawn.randrange(10**6)
         with tempfile.TemporaryDirectory(prefix="alarms-") as scratch:
             checked = check(server, Path(scratch), options=[f"--seed={seed}"])
+            if out and checked.outcome != SOUND:
+                shutil.copytree(Path(scratch) / server.name, out / f"{server.name}-{name}-{seed}")
         odd = "; ".join(f"{clause} {verdict}: {checked.seen[clause]}" for clause, verdict in checked.odd.items())
         return Row(
             at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
@@ -99,9 +104,15 @@ def _rounds(variants: list[Server], name: str, *, rounds: int, at_once: int) -> 
             verdict=SOUND if checked.outcome == SOUND else odd or checked.trouble or checked.outcome,
         )
 
-    with ThreadPoolExecutor(at_once) as executor:
+    executor = ThreadPoolExecutor(at_once)
+    try:
         # In an order of its own each time: who runs beside whom is a matter of chance.
-        yield from executor.map(one, [each for _ in range(rounds) for each in drawn.sample(variants, len(variants))])
+        order = [each for _ in range(rounds) for each in drawn.sample(variants, len(variants))]
+        for done in as_completed([executor.submit(one, each) for each in order]):
+            yield done.result()
+    finally:
+        # Whoever interrupts a run of hours need not wait for what has not begun.
+        executor.shutdown(cancel_futures=True)
 
 
 def _commit() -> str:
