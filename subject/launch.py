@@ -20,6 +20,8 @@ from subject.refusal import Refusal
 from subject.syscall_filter import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
+# Nothing but the standard library, so that a warden is there in milliseconds.
+INTERPRETER: tuple[str, ...] = (sys.executable, "-I", "-S")
 # A launch is refused or answered at once; a warden that says nothing for so long is broken.
 WARDEN_ANSWERS_WITHIN = 20.0
 SOCKETS_AT_ONCE = 64  # descriptors that travel in one message; the kernel takes at most 253
@@ -103,7 +105,7 @@ class Launch:
                 "import sys; sys.path.insert(0, sys.argv[1]); from subject.warden import main; main(int(sys.argv[2]))"
             )
             self._warden = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", code, str(ROOT), str(theirs.fileno())],
+                [*INTERPRETER, "-c", code, str(ROOT), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 # Ctrl-C on the suite's terminal must reach the suite alone.
