@@ -89,3 +89,21 @@ def test_a_socket_for_each_child_is_found(addresses: tuple[str, str]) -> None:
 
 def test_a_child_without_the_listening_socket_is_found() -> None:
     assert listening({101: [7], 102: [5]}, {7: "::"}) == ["child 102 has no listening socket open"]
+
+
+def test_of_several_connections_that_a_child_holds_the_first_is_told() -> None:
+    history = pool().accepted({1: 102, 2: 101}).accepted({4: 101}).accepted({5: 101})
+    *_, last = accept.judge_holders(history.timeline(), parent=PARENT)
+    assert last.seen.startswith("child 101 held connections 2 and 5 at once")
+
+
+def test_nobody_judges_a_race_that_was_met_four_times() -> None:
+    assert accept.judge_race_count(5, 20) == ""
+    assert accept.judge_race_count(4, 20) == (
+        "a connection and K met in one child 4 times in 20 trials; at least 5 are needed"
+    )
+
+
+def test_the_burst_is_what_the_clause_says() -> None:
+    assert accept.BURST == 128
+    assert f"{accept.BURST} " in accept.ACCEPT_7.text + accept.ACCEPT_7.observed

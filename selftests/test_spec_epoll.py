@@ -178,3 +178,50 @@ def test_a_process_that_spins_in_a_crowd_is_found_by_its_place_in_the_line() -> 
 def test_the_flags_are_the_kernels() -> None:
     assert (EPOLLIN, EPOLLEXCLUSIVE) == (select.EPOLLIN, select.EPOLLEXCLUSIVE)
     assert FIRST_KERNEL_WITH_EXCLUSIVE == (4, 5)  # epoll_ctl(2)
+
+
+@pytest.mark.parametrize(
+    ("ran", "spins"),
+    [
+        (Ran(used=0.1, in_line=0.0), False),
+        (Ran(used=0.101, in_line=0.0), True),
+        (Ran(used=0.01, in_line=0.99), False),
+        (Ran(used=0.011, in_line=0.79), True),
+        (Ran(used=0.05, in_line=0.75), False),
+        (Ran(used=0.0, in_line=0.0, woken=300), False),
+        (Ran(used=0.0, in_line=0.0, woken=301), True),
+    ],
+)
+def test_a_second_at_rest_may_have_just_so_much_work_and_so_many_wake_ups(ran: Ran, *, spins: bool) -> None:
+    assert bool(spinning({101: ran}, seconds=1.0)) is spins
+
+
+def test_what_one_process_did_lies_between_two_looks() -> None:
+    assert Ran(3.0, 2.0, 9).since(Ran(1.0, 0.5, 4)) == Ran(2.0, 1.5, 5)
+    assert Ran(3.0, 2.0).since(Ran(0.0, 0.0)).woken == 0
+
+
+def test_wake_ups_are_told_before_the_time_that_they_took() -> None:
+    (found,) = spinning({101: Ran(used=0.9, in_line=0.0, woken=5000)}, seconds=1.0)
+    assert found == "child 101 woke up 5000 times in 1.00 s at rest"
+
+
+def test_the_first_four_children_that_nobody_watches_are_named() -> None:
+    parent = Waiting(calls=IN_EPOLL, epolls=())
+    found = told(list(epoll.judge_parent(PARENT, parent, {Pid(pid): SOUND for pid in range(101, 107)})), "epoll-2")
+    assert found == "the parent 100 watches no channel of 6 of 6 children (101, 102, 103, 104)"
+
+
+def test_epolls_are_shared_only_where_some_are() -> None:
+    assert told(of_children(child()), "epoll-1").endswith("own watches the listening socket")
+    alone = Waiting(calls=IN_EPOLL, epolls=())
+    assert "shared" not in told(of_children(alone), "epoll-1")
+
+
+def test_the_channel_may_be_any_of_the_entries_and_of_the_epolls() -> None:
+    several = Waiting(
+        calls=IN_EPOLL,
+        epolls=((Watched(Inode(40), 1),), (Watched(Inode(41), 1), Watched(LISTENER, BOTH), Watched(CHANNEL, 1))),
+        channel={Inode(19): Inode(18), CHANNEL: FAR_END},
+    )
+    assert of_children(several) == []

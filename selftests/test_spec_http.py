@@ -161,3 +161,25 @@ def test_an_exchange_says_what_was_declared_and_what_came() -> None:
 def test_an_interim_response_is_not_the_answer() -> None:
     assert broken(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE) == {}
     assert list(broken(b"HTTP/1.1 100 Continue\r\n\r\n")) == ["http-1"]
+
+
+@pytest.mark.parametrize(("status", "sound"), [(199, False), (200, True), (399, True), (400, False)])
+def test_answers_are_from_200_to_399(status: int, *, sound: bool) -> None:
+    seen = replace(exchange(WHOLE), status=status)
+    assert (not list(http.judge_exchange(seen))) is sound
+
+
+def test_an_exchange_of_which_no_more_is_said_was_whole_and_closed_in_order() -> None:
+    plain = Exchange(asked="a GET", received=b"HTTP/1.0 200 OK\r\n\r\n", status=200)
+    assert list(http.judge_exchange(plain)) == []
+    (open_still,) = http.judge_exchange(replace(plain, closed=False))
+    assert open_still.seen == "a GET: the server had not closed the connection 0.0 s later"
+    (empty,) = http.judge_exchange(replace(plain, declared=1))
+    assert empty.seen == "a GET: 1 bytes of body were declared, 0 came"
+    (missing,) = http.judge_exchange(replace(plain, status=404))
+    assert missing.clause is http.HTTP_1
+
+
+def test_the_first_sixty_bytes_of_an_answer_are_shown() -> None:
+    (found,) = http.judge_exchange(Exchange(asked="a GET", received=b"x" * 70))
+    assert found.seen == f"a GET was answered with {b'x' * 60!r}: the head never ended"

@@ -78,3 +78,16 @@ def test_zombies_are_counted_and_named() -> None:
     assert "9 ended children" in violation.seen
     assert "1.2 s" in violation.seen
     assert "11, 12" in violation.seen
+
+
+def test_the_smallest_signal_and_the_smallest_status_are_told_apart() -> None:
+    (violation,) = lifecycle.judge_refusal(LIFECYCLE_3, replace(REFUSED, status=-1))
+    assert violation.seen == "launched with port 70000: it was ended by signal 1"
+    assert list(lifecycle.judge_refusal(LIFECYCLE_3, replace(REFUSED, status=1))) == []
+
+
+def test_six_zombies_and_four_children_are_named() -> None:
+    (violation,) = lifecycle.judge_zombies(tuple(map(Pid, range(11, 20))), waited=1.2)
+    assert violation.seen.endswith("(11, 12, 13, 14, 15, 16)")
+    (violation,) = lifecycle.judge_stop(replace(STOPPED, children=tuple(map(Pid, range(1, 7)))))
+    assert violation.seen == "0.1 s after SIGTERM to the parent: 6 children live (1, 2, 3, 4)"

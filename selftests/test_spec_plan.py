@@ -83,3 +83,40 @@ def test_a_burst_can_be_said_one_by_one() -> None:
     assert apart is not None
     assert apart.steps == (Connect(0), Burst(((0, 1),)), Burst(((0, 1),)), Burst(((3, 1),)))
     assert one_by_one(Plan(BOUNDS, (Connect(0), Rest()))) is None
+
+
+def test_of_a_burst_everything_is_made_simpler_once() -> None:
+    found = [each.steps[0] for each in simpler(Plan(BOUNDS, (Burst(((3, 5), (0, 2))),)))]
+    assert found == [
+        Burst(((0, 2),)),
+        Burst(((3, 2), (0, 2))),
+        Burst(((0, 5), (0, 2))),
+        Burst(((3, 5),)),
+    ]
+    assert [each.steps[0] for each in simpler(Plan(BOUNDS, (Connect(2), Finish(0))))] == [Connect(0)]
+    assert list(simpler(Plan(BOUNDS, (Burst(((0, 1),)), Rest())))) == []
+
+
+def test_large_pieces_are_cut_out_first_and_from_the_end() -> None:
+    steps = tuple(map(Connect, range(4)))
+    kept = [[step.place for step in each.steps if isinstance(step, Connect)] for each in shorter(Plan(BOUNDS, steps))]
+    assert kept == [[0, 1], [2, 3], [0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]]
+
+
+def test_no_more_than_a_hundred_thousand_steps_are_read() -> None:
+    head = "min_spare=2 max_spare=4 max_connections=5:"
+    assert len(read(head + " R" * 100_000).steps) == 100_000
+    with pytest.raises(NoPlan, match="100"):
+        read(head + " R" * 100_001)
+
+
+def test_what_is_no_plan_is_cut_to_forty_characters() -> None:
+    with pytest.raises(NoPlan, match=r"parameter 'x{40}': "):
+        read("x" * 50 + ": R")
+    with pytest.raises(NoPlan, match=r"step 1 is 'Q{40}'; "):
+        read("min_spare=2 max_spare=4 max_connections=5: " + "Q" * 50)
+
+
+def test_the_first_parameter_that_is_missing_is_told() -> None:
+    with pytest.raises(NoPlan, match="has no max_spare"):
+        read("min_spare=2: R")
