@@ -7,10 +7,10 @@ children and the suite share one processor, and the suite connects and writes `K
 
 from dataclasses import dataclass
 
-from conformance.seats import GAVE_WAY, asleep, settled_channels, wait, why_not_held
+from conformance.seats import GAVE_WAY, asleep, parents_seat, settle_pool, wait, why_not_held
 from conformance.stage import Stage
 from drivers.one_processor import NotPinned, one_processor
-from drivers.parent_seat import ParentSeat, parent_seat
+from drivers.parent_seat import ParentSeat
 from observers import epoll_interest
 from spec.accept import ACCEPT_5, judge_race_count
 from spec.epoll import EPOLLEXCLUSIVE
@@ -46,11 +46,11 @@ class Races:
 def play(stage: Stage) -> Races:
     """Let one child after another, as they stand in line, be woken and told K at once."""
     left = Races()
-    channels = settled_channels(stage)
-    children = [pid for pid in stage.watch.live if pid in channels]
-    left.children = len(children)
+    settle_pool(stage)
     try:
-        with parent_seat(stage.watch.parent, channels) as seat, one_processor(children):
+        with parents_seat(stage) as seat, one_processor(seat.heard):
+            children = [pid for pid in stage.watch.live if pid in seat.heard]
+            left.children = len(children)
             line = _line(stage, left, children)
             end = stage.clock() + RACING * stage.pace.patience
             # The last one has nobody beside it who could be idle.

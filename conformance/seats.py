@@ -3,13 +3,15 @@
 A channel that can't be used is told once, by the clause that says so; what can only be judged through it is blocked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 
 from conformance.regulation import Stopped, settle_start
 from conformance.stage import Patience, Stage, SubjectEnded
 from drivers.client import Client
+from drivers.parent_seat import ParentSeat, parent_seat
 from observers import channels as observed
 from observers import procfs
 from spec.accept import ACCEPT_4
@@ -22,6 +24,7 @@ from spec.verdict import Blocked, Decision, Inconclusive, Violation
 from subject.duplicate import EndGone, SeatRefused
 from subject.stopping import NotStopped
 
+LOOKS = 10  # at the channels, until nobody came meanwhile
 # What ends a scene in a seat without saying anything of the clauses: the system refuses, or somebody is gone.
 GAVE_WAY = (NotStopped, SeatRefused, EndGone, SubjectEnded, PermissionError)
 
@@ -62,8 +65,16 @@ def scene(play: Callable[[Stage, Heard], None]) -> Callable[[Stage], Heard]:
 def settled_channels(stage: Stage) -> dict[Pid, Channel]:
     """Wait for the pool of a server that has just begun to listen, and find the channel of every child.
 
-    Raises Blocked where there is no pool, or a child has no channel that can be used, and Inconclusive where the system
-    refuses to show or to share them.
+    Raises what `settle_pool` and `usable_channels` do.
+    """
+    settle_pool(stage)
+    return usable_channels(stage)
+
+
+def settle_pool(stage: Stage) -> None:
+    """Wait until everyone in the pool of a server that has just begun to listen waits.
+
+    Raises Blocked where there is no pool, and Inconclusive where the system does not show who waits.
     """
     try:
         settle_start(stage)
@@ -71,7 +82,6 @@ def settled_channels(stage: Stage) -> dict[Pid, Channel]:
         if stage.watch.parent_ended or not stage.watch.live:
             raise Blocked(POOL_1.id, seen="there was no pool after the start") from None
     settle_down(stage)
-    return usable_channels(stage)
 
 
 def settle_down(stage: Stage) -> None:
@@ -92,7 +102,10 @@ def settle_down(stage: Stage) -> None:
 
 
 def usable_channels(stage: Stage) -> dict[Pid, Channel]:
-    """Find the channel of every live child. Raises Blocked and Inconclusive."""
+    """Find the channel of every live child.
+
+    Raises Blocked where one has none that can be used, and Inconclusive where the system refuses to show or share them.
+    """
     watch = stage.watch
     watch.leave_out_helpers()
     try:
@@ -111,6 +124,29 @@ def usable_channels(stage: Stage) -> dict[Pid, Channel]:
     except PermissionError as error:
         raise Inconclusive(f"the descriptors of the subject are not shown: {error.strerror}") from error
     return found
+
+
+@contextmanager
+def parents_seat(stage: Stage) -> Iterator[ParentSeat]:
+    """Stop the parent and take its seat, in which every child is heard.
+
+    Who is born between the look at the channels and the stop would serve and speak unheard: the look is taken again.
+    Raises Inconclusive where somebody is born each time, and what `usable_channels` and `parent_seat` raise.
+    """
+    for _ in range(LOOKS):
+        channels = usable_channels(stage)
+        with parent_seat(stage.watch.parent, channels, all_are_heard=partial(_all_are_heard, stage)) as seat:
+            if seat is not None:
+                yield seat
+                return
+        settle_down(stage)
+    raise Inconclusive(f"{LOOKS} times a child was born between a look at the channels and the stop of the parent")
+
+
+def _all_are_heard(stage: Stage, channels: Mapping[Pid, Channel]) -> bool:
+    stage.watch.sample()
+    stage.watch.leave_out_helpers()
+    return channels.keys() >= set(stage.watch.live)
 
 
 def wait(stage: Stage, fact: Callable[[], bool], *, within: float) -> bool:

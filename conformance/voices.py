@@ -13,10 +13,10 @@ from conformance.clients import GET
 from conformance.launches import Launches
 from conformance.passers import Passers
 from conformance.regulation import Stopped, settle, want
-from conformance.seats import Heard, asleep, held, scene, settle_down, settled_channels, usable_channels, wait
+from conformance.seats import Heard, asleep, held, parents_seat, scene, settle_down, settle_pool, wait
 from conformance.stage import Stage
 from drivers.client import Client
-from drivers.parent_seat import ParentSeat, parent_seat
+from drivers.parent_seat import ParentSeat
 from spec.event import Phase, Pid
 from spec.protocol import (
     PROTOCOL_1,
@@ -55,9 +55,9 @@ def insist_on(launches: Launches) -> None:
 @scene
 def counted(stage: Stage, left: Heard) -> None:
     """Hear every child through all of its connections, one after another."""
-    channels = settled_channels(stage)
-    left.children = len(channels)
-    with parent_seat(stage.watch.parent, channels) as seat:
+    settle_pool(stage)
+    with parents_seat(stage) as seat:
+        left.children = len(seat.heard)
         _count(stage, seat, left)
         # With the parent still stopped: how it takes being continued is judged elsewhere.
         stage.close()
@@ -122,15 +122,14 @@ def _hear_out(
 @scene
 def at_full_speed(stage: Stage, left: Heard) -> None:
     """Hear thousands of connections; then say to the children what they should, and should not, react to."""
-    settled_channels(stage)
+    settle_pool(stage)
     # Those that came later are heard as well: they come in the places of busy ones.
     want(stage, Phase.SHORTAGE, len(stage.watch.live))
     with suppress(Stopped):
         settle(stage, Phase.SHORTAGE)
     settle_down(stage)
-    channels = usable_channels(stage)
-    left.children = len(channels)
-    with parent_seat(stage.watch.parent, channels) as seat:
+    with parents_seat(stage) as seat:
+        left.children = len(seat.heard)
         _from_here_on(stage, seat)
         unused = Heard()
         obedience.order_unused(stage, seat, unused)

@@ -69,9 +69,20 @@ class ParentSeat:
 
 
 @contextmanager
-def parent_seat(parent: Pid, channels: Mapping[Pid, Channel]) -> Iterator[ParentSeat]:
-    """Stop the parent and take its seat; it goes on at the end. Raises NotStopped and SeatRefused."""
+def parent_seat(
+    parent: Pid,
+    channels: Mapping[Pid, Channel],
+    *,
+    all_are_heard: Callable[[Mapping[Pid, Channel]], bool] = lambda _: True,
+) -> Iterator[ParentSeat | None]:
+    """Stop the parent and take its seat; it goes on at the end. Raises NotStopped and SeatRefused.
+
+    Where not all are heard by these channels once it is stopped, nothing is read, and there is no seat.
+    """
     with stopped([parent]):
+        if not all_are_heard(channels):
+            yield None
+            return
         seat = ParentSeat(parent, channels)
         # Refused now, and not in the middle.
         seat.hear()

@@ -3,7 +3,7 @@
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -79,6 +79,7 @@ def says(family: Family, number: signal.Signals) -> None:
 
 def test_in_the_parents_seat_the_child_is_heard_and_the_parent_is_not(family: Family) -> None:
     with parent_seat(family.parent, {family.child: family.channel}) as seat:
+        assert seat
         says(family, signal.SIGUSR1)
         settle(lambda: hears(seat, family.child) == b"C", what="C heard")
         says(family, signal.SIGUSR2)
@@ -88,6 +89,20 @@ def test_in_the_parents_seat_the_child_is_heard_and_the_parent_is_not(family: Fa
         assert not seat.say(family.child, b"K"), "there is nobody to say it to"
         assert not seat.say(Pid(os.getpid()), b"K"), "there is no channel to say it by"
     assert not procfs.look(family.parent).ended
+
+
+def test_there_is_no_seat_where_somebody_would_go_unheard(family: Family) -> None:
+    states = []
+
+    def somebody_is_not(channels: Mapping[Pid, Channel]) -> bool:
+        states.append(Path(f"/proc/{family.parent}/stat").read_text(encoding="ascii").split()[2])
+        return family.child not in channels
+
+    with parent_seat(family.parent, {family.child: family.channel}, all_are_heard=somebody_is_not) as seat:
+        assert seat is None
+        assert child_seat.say(family.channel, b"CFC")
+    assert states == ["T"], "only a parent that is stopped has no more children"
+    assert family.program.says() == "CFC", "nothing was taken from it"
 
 
 def test_what_is_only_peeked_at_stays_for_whom_it_was_meant(family: Family) -> None:
@@ -118,6 +133,7 @@ def test_in_the_childs_seat_the_parent_is_spoken_to_and_its_orders_are_seen(fami
 def test_no_duplicate_is_kept_so_that_the_parents_death_is_seen(family: Family) -> None:
     before = descriptors()
     with parent_seat(family.parent, {family.child: family.channel}) as seat:
+        assert seat
         says(family, signal.SIGUSR1)
         settle(lambda: hears(seat, family.child) == b"C", what="C heard")
     child_seat.say(family.channel, b"CFC")

@@ -196,9 +196,15 @@ def test_a_second_at_rest_may_have_just_so_much_work_and_so_many_wake_ups(ran: R
     assert bool(spinning({101: ran}, seconds=1.0)) is spins
 
 
+def test_in_two_seconds_it_may_be_twice_as_much() -> None:
+    assert spinning({101: Ran(used=0.2, in_line=0.0, woken=600)}, seconds=2.0) == []
+    assert spinning({101: Ran(used=0.021, in_line=1.55)}, seconds=2.0) == []
+    assert len(spinning({101: Ran(used=0.0, in_line=0.0, woken=601)}, seconds=2.0)) == 1
+
+
 def test_what_one_process_did_lies_between_two_looks() -> None:
     assert Ran(3.0, 2.0, 9).since(Ran(1.0, 0.5, 4)) == Ran(2.0, 1.5, 5)
-    assert Ran(3.0, 2.0).since(Ran(0.0, 0.0)).woken == 0
+    assert Ran(3.0, 2.0).woken == 0
 
 
 def test_wake_ups_are_told_before_the_time_that_they_took() -> None:
