@@ -80,10 +80,10 @@ def judge_refusal(clause: Clause, refusal: Refusal) -> Iterator[Violation]:
     if refusal.status is None:
         ports = f" and listens on port {', '.join(map(str, refusal.listening))}" if refusal.listening else ""
         wrong.append(f"it still runs after {refusal.waited:.1f} s{ports}")
-    elif refusal.status == 0:
-        wrong.append("its exit status was 0")
     elif refusal.status < 0:
         wrong.append(f"it was ended by signal {-refusal.status}")
+    elif refusal.status == 0:
+        wrong.append("its exit status was 0")
     if refusal.status is not None and refusal.left:
         wrong.append(f"{len(refusal.left)} processes were left behind")
     if refusal.status is not None and not refusal.output.strip():
