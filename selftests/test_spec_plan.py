@@ -117,6 +117,16 @@ def test_what_is_no_plan_is_cut_to_forty_characters() -> None:
         read("min_spare=2 max_spare=4 max_connections=5: " + "Q" * 50)
 
 
+def test_of_what_has_no_parameters_sixty_characters_are_shown() -> None:
+    with pytest.raises(NoPlan, match=r"found 'x{60}'$"):
+        read("x" * 70)
+
+
+def test_a_plan_may_have_no_steps() -> None:
+    head = "min_spare=2 max_spare=4 max_connections=5 max_children=12:"
+    assert read(head) == read(head + " ") == Plan(BOUNDS, ())
+
+
 def test_the_first_parameter_that_is_missing_is_told() -> None:
     with pytest.raises(NoPlan, match="has no max_spare"):
         read("min_spare=2: R")

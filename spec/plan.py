@@ -91,7 +91,7 @@ MOST_STEPS = 100_000
 
 def read(text: str) -> Plan:
     """Read what `str` of a plan gives. Raises NoPlan."""
-    head, colon, tail = text.partition(": ") if ": " in text else text.rstrip().partition(":")
+    head, colon, tail = text.partition(":")
     if not colon:
         raise NoPlan(f"expected 'min_spare=A max_spare=B max_connections=N: STEPS', found {text.strip()[:60]!r}")
     words = tail.split()
