@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from conformance import pace, plans  # noqa: E402 - the path comes first
+from conformance.drawing import draw  # noqa: E402
 from conformance.parameter_sets import PLAN_A  # noqa: E402
 from conformance.stage import Stage  # noqa: E402
 from spec.parameters import Parameters  # noqa: E402
@@ -37,7 +38,7 @@ def performed(profile: Profile, *, seed: int, home: Path) -> tuple[float, float]
 
     effort = plans.Effort()
     parameters = PLAN_A if "max_children" in profile.placeholders else PLAN_A.unlimited()
-    drawn = plans.draw(parameters, seed=seed, effort=effort, home=home)
+    drawn = draw(parameters, seed=seed, plans=effort.plans, steps=effort.steps, home=home)
     began = time.perf_counter()
     done = plans.perform(launched, drawn, effort=effort, seconds=effort.seconds)
     if done.violation or done.why_not or done.plans < effort.plans:

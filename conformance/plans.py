@@ -1,20 +1,11 @@
-"""Plans drawn, performed on real parents, and, where one fails, cut down to the shortest that still does.
-
-Hypothesis draws the plans (by a seed, so that they can be drawn again), and nothing more: its own shrinking would know
-no budget of time, and a performance costs a launch.
-"""
+"""Plans performed on real parents, and, where one fails, cut down to the shortest that still does."""
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
-from hypothesis.configuration import set_hypothesis_home_dir
 
 from conformance import voices
 from conformance.actor import NOBODY, Actor, PlanFailed, Row
@@ -25,7 +16,7 @@ from conformance.stage import Stage
 from spec.channel import Kept
 from spec.clause import Clause
 from spec.parameters import Parameters
-from spec.plan import Burst, Connect, Finish, Plan, Rest, Step, one_by_one, shorter, simpler
+from spec.plan import Connect, Finish, Plan, Rest, Step, one_by_one, shorter, simpler
 from spec.pool import SECTION as POOL_SECTION
 from spec.protocol import PROTOCOL_8
 from spec.recycle import RECYCLE_3
@@ -90,9 +81,12 @@ def perform_all(launches: Launches, *, effort: Effort, replayed: Plan | None) ->
         voices.insist_on(launches)
         if replayed is not None:
             return perform(launches.launched, [replayed], effort=replace(effort, shrinking=0.0), seconds=effort.seconds)
+        # Only the worker that draws needs Hypothesis: a third of a second to import, and 12 MiB.
+        from conformance.drawing import draw
+
         half = replace(effort, plans=(effort.plans + 1) // 2)
         for number, parameters in enumerate(launches.plan_sets()):
-            drawn = draw(parameters, seed=launches.seed, effort=half, home=launches.folder)
+            drawn = draw(parameters, seed=launches.seed, plans=half.plans, steps=half.steps, home=launches.folder)
             plans = drawn if number else [Plan(parameters, TIDE), Plan(parameters, TIDE), *drawn]
             whole = perform(launches.launched, plans, effort=effort, seconds=effort.seconds / 2).after(whole)
             if whole.violation or whole.why_not:
@@ -100,40 +94,6 @@ def perform_all(launches: Launches, *, effort: Effort, replayed: Plan | None) ->
     except Decision as error:
         whole.why_not = error
     return whole
-
-
-def draw(parameters: Parameters, *, seed: int, effort: Effort, home: Path) -> list[Plan]:
-    """Draw plans: the same ones for the same seed. `home` is where Hypothesis may leave what it likes."""
-    places = st.integers(0, 9)
-    part = st.tuples(places, st.integers(1, 5))
-    step: st.SearchStrategy[Step] = st.one_of(
-        places.map(Connect),
-        places.map(Connect),
-        places.map(Connect),
-        places.map(Finish),
-        places.map(Finish),
-        places.map(Finish),
-        st.lists(part, min_size=1, max_size=3).map(lambda parts: Burst(tuple(parts))),
-        st.just(Rest()),
-    )
-    # It would make a folder for itself in the current one.
-    set_hypothesis_home_dir(home)
-    drawn: list[Plan] = []
-
-    @hypothesis.seed(seed)
-    @settings(
-        max_examples=effort.plans,
-        phases=[Phase.generate],
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @hypothesis.given(st.lists(step, min_size=effort.steps, max_size=effort.steps))
-    def collect(steps: list[Step]) -> None:
-        drawn.append(Plan(parameters, tuple(steps)))
-
-    collect()
-    return drawn[: effort.plans]
 
 
 def perform(launched: Launched, plans: Sequence[Plan], *, effort: Effort, seconds: float) -> Planned:

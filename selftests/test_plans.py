@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from conformance.drawing import draw
 from conformance.pace import Pace
-from conformance.plans import Effort, Planned, decide_plans, draw, perform, table, told
+from conformance.plans import Effort, Planned, decide_plans, perform, table, told
 from conformance.stage import Stage
 from selftests.scripted import Staged, staged
 from spec.parameters import Parameters
@@ -102,9 +103,12 @@ def parent(tmp_path: Path) -> Callable[[str], Callable[..., object]]:
 EFFORT = Effort(plans=4, steps=15, seconds=20.0, shrinking=8.0)
 
 
+def drawn(seed: int, home: Path, effort: Effort = EFFORT) -> list[Plan]:
+    return draw(BOUNDS, seed=seed, plans=effort.plans, steps=effort.steps, home=home)
+
+
 def performed(launched: Callable[..., object], tmp_path: Path, *, effort: Effort = EFFORT) -> Planned:
-    plans = draw(BOUNDS, seed=3, effort=effort, home=tmp_path)
-    return perform(launched, plans, effort=effort, seconds=effort.seconds)  # type: ignore[arg-type]
+    return perform(launched, drawn(3, tmp_path, effort), effort=effort, seconds=effort.seconds)  # type: ignore[arg-type]
 
 
 def test_a_sound_parent_passes_every_plan(parent: Callable[..., Callable[..., object]], tmp_path: Path) -> None:
@@ -116,7 +120,7 @@ def test_a_sound_parent_passes_every_plan(parent: Callable[..., Callable[..., ob
 
 
 def test_plans_are_the_same_for_the_same_seed_and_others_for_another(tmp_path: Path) -> None:
-    one, again, other = (draw(BOUNDS, seed=seed, effort=EFFORT, home=tmp_path) for seed in (7, 7, 8))
+    one, again, other = (drawn(seed, tmp_path) for seed in (7, 7, 8))
     assert one == again
     assert one != other
     assert len(one) == 4
