@@ -87,16 +87,19 @@ def settle_pool(stage: Stage) -> None:
 def settle_down(stage: Stage) -> None:
     """Wait until everyone waits: a parent in the middle of a fork still holds both ends of the newborn's channel.
 
-    One that never waits for news (it spins, or naps) is waited for in vain, for one round.
+    Nor has a newborn all that it needs before it waits for work. One that never does so (it spins, or naps) is waited
+    for in vain, for one round.
     """
     watch = stage.watch
+    children = list(watch.live)
 
     def all_wait() -> bool:
         watch.sample()
-        return watch.parent_waits_for_news() and all(asleep(pid) for pid in watch.live)
+        return watch.parent_waits_for_news() and all(map(watch.child_waits, watch.live))
 
     try:
-        wait(stage, all_wait, within=stage.pace.round)
+        if not wait(stage, all_wait, within=stage.pace.round):
+            watch.take_for_ready(children)
     except PermissionError as error:
         raise Inconclusive(f"the system calls of the subject are not shown: {error.strerror}") from error
 

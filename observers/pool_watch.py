@@ -6,7 +6,7 @@ list of the parent's children, read *before* the children are looked at, so that
 counted beside its replacement.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 
 from observers import procfs
 from observers.procfs import Stat
@@ -17,6 +17,8 @@ from spec.event import Accepted, Ended, Event, Inode, Pid, Reaped, Spawned, Time
 _FOR_NEWS = frozenset(
     {"epoll_wait", "poll", "ppoll", "select", "pselect6", "pause", "rt_sigsuspend", "rt_sigtimedwait"}
 )
+# Those in which a child waits for a connection, where it is no epoll: in accept, or for its turn there.
+_FOR_A_CONNECTION = frozenset({"accept", "recvmsg", "flock", "fcntl", "futex", "semop", "semtimedop"})
 
 
 class NoPool(Exception):
@@ -57,6 +59,7 @@ class PoolWatch:
         self._known: dict[Pid, Stat] = {}
         self._ended: set[Pid] = set()
         self._reaped: set[Pid] = set()  # of these, those that are not listed any more: their pids may come again
+        self._ready: set[Pid] = set()  # children that were seen to wait for work, or to have some
         self._strangers: set[Pid] = set()
         self._events: list[Event] = []
         self._faults = -1
@@ -81,7 +84,8 @@ class PoolWatch:
             self.close()
             self.parent = parent
             self._parent_stat = Stat(parent)
-            self._known, self._ended, self._reaped, self._events, self._faults = {}, set(), set(), [], -1
+            self._known, self._ended, self._reaped, self._ready = {}, set(), set(), set()
+            self._events, self._faults = [], -1
         self.sample()
         return True
 
@@ -126,6 +130,7 @@ class PoolWatch:
         self._known.pop(pid)
         self._ended.discard(pid)
         self._reaped.discard(pid)
+        self._ready.discard(pid)
         self._strangers.discard(pid)
 
     def leave_out_helpers(self) -> bool:
@@ -152,6 +157,8 @@ class PoolWatch:
     def write(self, event: Event) -> None:
         """Put an event of somebody else's on the timeline."""
         self._events.append(event)
+        if isinstance(event, Accepted):
+            self._ready.add(event.pid)
 
     def watch_reaping(self) -> None:
         """Note the page faults of the parent's dead: they grow with every child that it reaps."""
@@ -179,6 +186,22 @@ class PoolWatch:
         # Of several threads none may be at work: one that always waits for signals says nothing of the others.
         at_work = any(call == "running" or call.startswith("system call") for call in calls)
         return bool(calls & _FOR_NEWS) and not at_work
+
+    def child_waits(self, pid: Pid) -> bool:
+        """Tell whether a child sleeps, and not in its first steps: it waited for work before, or does now; or is gone.
+
+        A newborn may sleep for other things before it has all that it needs. Raises as `parent_waits_for_news` does.
+        """
+        look = procfs.look(pid)
+        if look.asleep and pid not in self._ready:
+            if procfs.calls_are_known() and not procfs.waiting_calls(pid) & (_FOR_NEWS | _FOR_A_CONNECTION):
+                return False
+            self._ready.add(pid)
+        return look.asleep or look.ended
+
+    def take_for_ready(self, children: Iterable[Pid]) -> None:
+        """Note that what these children sleep in is their way to wait, whatever it is."""
+        self._ready.update(children)
 
     def _reaped_faults(self) -> int:
         return -1 if self._parent_stat is None else self._parent_stat.look().reaped_faults

@@ -14,7 +14,7 @@ from observers.pool_watch import NoPool, PoolWatch, find_parent
 from observers.sock_diag import NETLINK_SOCK_DIAG, SockDiag
 from selftests.facts import settle
 from selftests.launching import free_port, order, settle_output
-from spec.event import Ended, Phase, Pid, Reaped, Settled, Spawned
+from spec.event import Accepted, ConnectionId, Ended, Phase, Pid, Reaped, Settled, Spawned
 from subject.isolation import isolation_allowed
 from subject.launch import Launch
 
@@ -241,6 +241,25 @@ def test_a_helper_without_the_listening_socket_is_no_part_of_the_pool(watched: W
     settle(lambda: all(procfs.look(pid).ended for pid in helper), what="the helper's end")
     watched.watch.sample()
     assert [type(event) for event in watched.watch.timeline()] == [Spawned, Spawned]
+
+
+@serving("listener = listen(); child(lambda: (time.sleep(60), wait())); child(); ready(); wait()")
+def test_a_newborn_that_sleeps_waits_for_work_only_when_it_is_seen_to(watched: Watched) -> None:
+    watched.parent()
+    watched.watch.find(watched.port)
+    newborn, ready = watched.watch.live
+    settle(lambda: watched.watch.child_waits(ready), what="the child that pauses")
+    if procfs.calls_are_known():
+        settle(lambda: "nanosleep" in " ".join(procfs.waiting_calls(newborn)), what="the child that naps")
+        assert not watched.watch.child_waits(newborn)
+        watched.watch.write(Accepted(99.0, ConnectionId(1), newborn))
+        assert watched.watch.child_waits(newborn), "who has accepted a connection has all that it needs"
+    os.kill(newborn, signal.SIGSTOP)
+    settle(lambda: not procfs.look(newborn).asleep, what="the child stopped")
+    watched.watch.take_for_ready([newborn])
+    assert not watched.watch.child_waits(newborn), "but not while it is stopped"
+    os.kill(newborn, signal.SIGKILL)
+    settle(lambda: watched.watch.child_waits(newborn), what="its end")
 
 
 @serving("pool(200)")

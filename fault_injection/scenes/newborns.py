@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from conformance.seats import asleep, wait
+from conformance.seats import wait
 from fault_injection.scenes.ordeal import Ordeal
 from observers import procfs
 from spec.event import Pid
@@ -34,4 +34,5 @@ def newborns(told: Ordeal, known: set[Pid], *, within: float, each: Callable[[Pi
 
 def await_fate(told: Ordeal, found: list[Pid]) -> None:
     """Wait until newborns to whom something was done have either ended or come to rest."""
-    wait(told.stage, lambda: all(map(asleep, found)), within=told.stage.pace.reaction)
+    waits = told.stage.watch.child_waits  # one that naps on its first steps may yet take what it was sent
+    wait(told.stage, lambda: all(map(waits, found)), within=told.stage.pace.reaction)

@@ -242,9 +242,9 @@ class Ordeal:
 
     def rests(self) -> None:
         """Wait until everybody waits and the dead are reaped; then nobody may spin."""
-        stage = self.stage
+        stage, waits = self.stage, self.stage.watch.child_waits
         self.reaps()
-        wait(stage, lambda: all(map(asleep, [self.parent, *self.live])), within=A_MOMENT)
+        wait(stage, lambda: asleep(self.parent) and all(map(waits, self.live)), within=stage.pace.round)
         before, began = ran(stage), stage.clock()
         stage.hold(ENOUGH)
         if ran(stage) != before:

@@ -18,6 +18,7 @@
  * VARIANT_DEFERS            the kernel keeps connections back until their clients say something
  * VARIANT_CLOSES_SLOW       a client has 5 s for its request
  * VARIANT_PDEATHSIG         children have the kernel tell them of the parent's death, by a signal let in while they wait
+ * VARIANT_SLOW_START        a newborn takes 0.3 s before it has an epoll, asleep
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

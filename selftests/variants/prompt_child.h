@@ -60,6 +60,9 @@ static bool dismissed(int channel)
 
 static _Noreturn void live_as_child(int channel, const sigset_t *usual)
 {
+#ifdef VARIANT_SLOW_START
+    usleep(300000);
+#endif
     int own = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event from_parent = {.events = EPOLLIN, .data.fd = channel};
     epoll_ctl(own, EPOLL_CTL_ADD, channel, &from_parent);
