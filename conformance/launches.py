@@ -139,13 +139,14 @@ class Launches(DrawnSets):
     def remember(self, key: str, look: Callable[[], Played]) -> Played:
         """Look at something once; later calls give what was seen, or raise what was raised."""
         if key not in self._scenes:
-            self._see(key, look)
+            self.see(key, look)
         left = self._scenes[key]
         if isinstance(left, Exception):
             raise left
         return left  # type: ignore[return-value]
 
-    def _see(self, key: str, look: Callable[[], object]) -> None:
+    def see(self, key: str, look: Callable[[], object]) -> None:
+        """Look at something, for `remember` to give what was seen, or to raise what was raised."""
         try:
             self._scenes[key] = look()
         except Exception as error:  # noqa: BLE001 - whatever it was, the next test that asks is told the same
@@ -159,7 +160,7 @@ class Launches(DrawnSets):
         unseen = {key: look for key, look in looks.items() if key not in self._scenes}
         if self._is_everybodys_port():
             for key, look in unseen.items():
-                self._see(key, partial(look, self))
+                self.see(key, partial(look, self))
             return
         others = {
             key: replace(self, worker=f"{self.worker} {key}", account=Account(), _shared=None, _current=None)
@@ -167,8 +168,7 @@ class Launches(DrawnSets):
         }
         # They are nobody's business at an interrupt: the wardens end what they launched.
         threads = [
-            Thread(target=self._see, args=(key, partial(look, others[key])), daemon=True)
-            for key, look in unseen.items()
+            Thread(target=self.see, args=(key, partial(look, others[key])), daemon=True) for key, look in unseen.items()
         ]
         for thread in threads:
             thread.start()

@@ -200,7 +200,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         name="syscalls.refused",
         made="Chosen system calls get an errno, n times or for a while: accept (ENFILE, ECONNABORTED, EINTR, EMFILE), "
-        "fork (EAGAIN, for root).",
+        "socketpair (ENFILE), fork (EAGAIN, for root).",
         proven="So many were answered; none at all is an error.",
         clauses=ids("recovery-10"),
         needs=SECCOMP,

@@ -2,21 +2,27 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
+from conformance.applicable import why_not
 from conformance.clients import GET
 from conformance.launches import Launches
 from conformance.seats import wait
 from conformance.stage import Calls
 from fault_injection.limits import no_more_memory, no_more_processes, out_of_descriptors
+from fault_injection.scenes.at_the_limit import LIMIT, fill_up, killed_at_the_limit
+from fault_injection.scenes.looks import Look, look_at_the_end, look_at_waiting, seen_on_the_way
 from fault_injection.scenes.ordeal import A_MOMENT, Ordeal, ordeal
+from fault_injection.scenes.wording import named
 from fault_injection.signals import killed
-from fault_injection.syscalls import refused
+from fault_injection.syscalls import Answers, refused
 from spec import recovery
 from spec.event import Pid
-from spec.verdict import NotApplicable
+from spec.verdict import Decision, NotApplicable
+
+Seen = Callable[[str], None]
 
 
 def children_without_descriptors(launches: Launches) -> str:
@@ -33,6 +39,7 @@ def children_without_descriptors(launches: Launches) -> str:
         for client in clients:
             stage.drop(client)
         told.is_over("all children had been without descriptors for a round")
+        look_at_waiting(told, launches, Look.REFUSED_WAITING)
         told.recovers()
         return str(told)
 
@@ -45,9 +52,16 @@ def grows_not(told: Ordeal) -> list[Pid]:
 
 
 def parent_without_descriptors(launches: Launches) -> str:
-    """It neither ends nor spins, and grows as soon as it has some again."""
-    with ordeal(launches, recovery.RECOVERY_10) as told:
+    """It neither ends nor spins, and grows as soon as it has some again; where the whole system had none, too."""
+    with ordeal(launches, recovery.RECOVERY_10, calls=Calls(watched=("socketpair",))) as told:
         stage = told.stage
+        with refused(stage.launch, "socketpair", "ENFILE"):
+            told.happens("each socketpair failed with ENFILE when the pool had to grow")
+            told.bears(stage.pace.round, children=grows_not(told))
+        told.is_over("each socketpair had failed with ENFILE for a round in which the pool had to grow")
+        told.comes_back()
+        stage.let_go(list(stage.held.values()))
+        told.comes_back()
         with out_of_descriptors([told.parent]):
             told.happens("the parent had no descriptor left when the pool had to grow")
             children = grows_not(told)
@@ -62,35 +76,41 @@ def parent_without_descriptors(launches: Launches) -> str:
 
 
 @contextmanager
-def no_forks(told: Ordeal) -> Iterator[None]:
-    """Refuse the parent's forks: by the limit where it binds, else by the supervisor of system calls."""
+def no_forks(told: Ordeal, *, surely: bool = True) -> Iterator[Answers | None]:
+    """Refuse the parent's forks: by the limit where it binds, else by the supervisor of system calls, who counts."""
     if told.stage.calls.watched:
         with refused(told.stage.launch, "fork", ("EAGAIN", "ENOMEM")) as refusals:
-            yield
-            refusals.insist()
+            yield refusals
+            if surely:
+                refusals.insist()
     else:
         with no_more_processes([told.parent]):
-            yield
+            yield None
 
 
 def parent_that_may_not_fork(launches: Launches) -> str:
     """It neither ends nor spins, and grows as soon as it may; with no child left as well."""
     calls = Calls(watched=("fork",) if os.geteuid() == 0 else ())
-    with ordeal(launches, recovery.RECOVERY_10, calls=calls) as told:
+    with ordeal(launches, recovery.RECOVERY_10, max_children=LIMIT, calls=calls) as told:
         stage = told.stage
         with no_forks(told):
             told.happens("forks were refused when the pool had to grow")
             told.bears(stage.pace.round, children=grows_not(told))
         told.is_over("forks had been refused for a round in which the pool had to grow")
         told.comes_back()
-        stage.let_go(list(stage.held.values()))
-        told.comes_back()
+        fill_up(told, launches, Look.REFUSED_FULL)
         everyone = list(told.live)
         with no_forks(told), killed(everyone):
             told.happens("forks were refused, and all children had got SIGKILL", ended=len(everyone))
             told.bears(stage.pace.round, children=())
         told.is_over("forks had been refused for a round in which all children had got SIGKILL")
         told.recovers()
+        victims = told.idle[: len(told.idle) - stage.parameters.min_spare + 1]
+        with no_forks(told, surely=False) as refusals, killed(victims):
+            told.happens(f"forks were refused, and idle {named(victims)} had got SIGKILL", ended=len(victims))
+            tried = wait(stage, lambda: refusals is not None and refusals.count > 0, within=stage.pace.round)
+            if tried or refusals is None:
+                look_at_the_end(told, launches, Look.REFUSED_AT_THE_END)
         return str(told)
 
 
@@ -114,10 +134,42 @@ def children_without_memory(launches: Launches) -> str:
 SCENES = (children_without_descriptors, parent_without_descriptors, parent_that_may_not_fork, children_without_memory)
 
 
+def played(launches: Launches, scene: Callable[[Launches], str]) -> str:
+    """Play all that this file judges, once, and give what is told of one; or raise what ended that."""
+    launches.side_by_side({each.__name__: each for each in (*SCENES, killed_at_the_limit)})
+    return launches.remember(scene.__name__, lambda: scene(launches))
+
+
 @pytest.mark.clause("recovery-10")
 @pytest.mark.parametrize("scene", SCENES, ids=[each.__name__ for each in SCENES])
 def test_what_the_system_refuses_ends_nobody_and_is_made_up_for(
-    launches: Launches, seen: Callable[[str], None], scene: Callable[[Launches], str]
+    launches: Launches, seen: Seen, scene: Callable[[Launches], str]
 ) -> None:
-    launches.side_by_side({each.__name__: each for each in SCENES})
-    seen(launches.remember(scene.__name__, lambda: scene(launches)))
+    seen(played(launches, scene))
+
+
+@pytest.mark.clause("recovery-1")
+def test_children_that_were_killed_have_no_place_within_the_limit(launches: Launches, seen: Seen) -> None:
+    seen(played(launches, killed_at_the_limit))
+
+
+@pytest.mark.parametrize(
+    ("scene", "look"),
+    [
+        pytest.param(killed_at_the_limit, Look.KILLED_FULL, marks=pytest.mark.clause("pool-6")),
+        pytest.param(parent_that_may_not_fork, Look.REFUSED_FULL, marks=pytest.mark.clause("pool-6")),
+        pytest.param(killed_at_the_limit, Look.KILLED_WAITING, marks=pytest.mark.clause("epoll-3")),
+        pytest.param(children_without_descriptors, Look.REFUSED_WAITING, marks=pytest.mark.clause("epoll-3")),
+        pytest.param(parent_that_may_not_fork, Look.REFUSED_AT_THE_END, marks=pytest.mark.clause("lifecycle-2")),
+    ],
+    ids=lambda each: each.name if isinstance(each, Look) else each.__name__,
+)
+def test_what_else_is_seen_when_a_fault_is_over(
+    launches: Launches, scene: Callable[[Launches], str], look: Look
+) -> None:
+    if why := why_not(recovery.RECOVERY_10, launches.profile):
+        raise NotApplicable(why)
+    with suppress(Decision):
+        played(launches, scene)
+    for violation in seen_on_the_way(launches, look):
+        raise violation.raised()

@@ -7,19 +7,18 @@ import pytest
 
 from conformance.clients import GET
 from conformance.launches import Launches
-from conformance.seats import asleep, settle_down, usable_channels, wait, why_not_held
+from conformance.seats import asleep, settle_down, wait, why_not_held
 from drivers import child_seat
 from fault_injection.fault import DidNotTakeHold
+from fault_injection.scenes.at_the_limit import channels_if_any
 from fault_injection.scenes.half_a_request import HALF, half_a_request
 from fault_injection.scenes.newborns import await_fate, newborns, present
 from fault_injection.scenes.ordeal import Ordeal, ordeal
 from fault_injection.scenes.wording import named
 from fault_injection.signals import killed, rain, signal_first_sight, signalled
 from spec import recovery
-from spec.channel import Channel
 from spec.event import Pid
 from spec.protocol import K
-from spec.verdict import Blocked, Inconclusive
 from subject.stopping import stopped
 
 # Newborns that are killed at first sight, and the rounds that this may take a server that spawns one a round.
@@ -164,14 +163,6 @@ def test_children_end_when_their_parent_was_killed(launches: Launches) -> None:
         freed = lambda: not [each for each in stage.diag.listening() if each.port == stage.port]  # noqa: E731
         if not wait(stage, freed, within=stage.pace.reaction):
             told.fails(f"port {stage.port} was still listened on when all children had ended")
-
-
-def channels_if_any(told: Ordeal) -> dict[Pid, Channel]:
-    """Find the channels, where there are any that can be used."""
-    try:
-        return usable_channels(told.stage)
-    except (Blocked, Inconclusive):
-        return {}
 
 
 @pytest.mark.clause("recovery-6")

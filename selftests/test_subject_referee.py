@@ -141,7 +141,8 @@ int main(void) {
     printf("%d, ", child < 0 ? errno : 0);
     waitpid(child, NULL, 0);
     printf("%d, ", accept(ends[0], NULL, NULL) < 0 ? errno : 0);
-    printf("%d]\\n", accept4(ends[0], NULL, NULL, 0) < 0 ? errno : 0);
+    printf("%d, ", accept4(ends[0], NULL, NULL, 0) < 0 ? errno : 0);
+    printf("%d]\\n", socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0 ? errno : 0);
     return 0;
 }
 """
@@ -156,12 +157,13 @@ def test_a_static_binary_is_refused_likewise(tmp_path: Path, *, isolate: bool) -
         EXCLUSIVE,
         Refusal(call="fork", errnos=("EAGAIN",), times=2),
         Refusal(call="accept", errnos=("ENFILE",), after=1),
+        Refusal(call="socketpair", errnos=("EMFILE",)),
     )
     asked = plain(str(tmp_path / "static"), isolate=isolate, cwd=tmp_path)
     with Launch(replace(asked, watched=ALL, refusals=refusals)) as launch:
         refused = [errno.EINVAL, 0, errno.EFAULT, 0, errno.EAGAIN, errno.EAGAIN, 0, errno.ENOTSOCK, errno.ENFILE]
-        assert said(launch) == refused
-        assert launch.seen_calls() == {"accept": 2, "epoll_ctl": 3, "fork": 3}
+        assert said(launch) == [*refused, errno.EMFILE]
+        assert launch.seen_calls() == {"accept": 2, "epoll_ctl": 3, "fork": 3, "socketpair": 1}
 
 
 # --- what it does to everything else -------------------------------------------------------------------------------

@@ -35,7 +35,8 @@ EPOLL_3 = Clause(
     level=Level.MUST,
     text="Every child, later ones too, asks for EPOLLIN with EPOLLEXCLUSIVE on the listening socket.",
     source="3 Implementation, Thundering Herd Problem",
-    observed="The events that the epoll of each idle child lists for the listening socket, at rest and after growth.",
+    observed="The events that the epoll of each idle child lists for the listening socket, at rest and after growth; "
+    "after children were killed, or had no descriptors.",
     needs=ids("lifecycle-1", "epoll-1"),
     ability="epoll",
 )

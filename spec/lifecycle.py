@@ -22,7 +22,10 @@ LIFECYCLE_2 = Clause(
     level=Level.SHOULD,
     text="SIGTERM to the pool's parent, while no client is held, ends parent and children and frees the port.",
     source="2 Design, first paragraph (the parent regulates its children)",
-    observed="The processes and the listening sockets after SIGTERM. What SIGINT does is told, and decides nothing.",
+    observed=(
+        "The processes and the listening sockets after SIGTERM, once with forks refused. What SIGINT does is told, "
+        "and decides nothing."
+    ),
     needs=ids("lifecycle-1"),
 )
 LIFECYCLE_3 = Clause(

@@ -79,7 +79,7 @@ POOL_6 = Clause(
     level=Level.MUST,
     text="There are never more than max_children live children, where the server has such a limit.",
     source="1 Objective, second paragraph",
-    observed="Live children are counted while more clients come than max_children; also while some that got K serve.",
+    observed="Live children are counted with more clients than max_children, while some told K serve, after faults.",
     needs=ids("lifecycle-1"),
     ability="max_children",
 )

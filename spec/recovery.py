@@ -49,9 +49,10 @@ RECOVERY_1 = _clause(
     1,
     "An idle child that is killed is replaced where the bounds need it, and is counted no more.",
     "Idle children, the newest and the oldest, get SIGKILL, SIGSEGV, SIGABRT and SIGTERM, so many that fewer than "
-    "min_spare are left; then the load goes up and down once.",
+    "min_spare are left; then the load goes up and down once. Some are killed that were told K, and stopped; then "
+    "max_children are kept busy.",
     source=_PLACE,
-    needs=_COUNTS,
+    needs=_COUNTS + _STOPS_CHILD,
 )
 RECOVERY_2 = _clause(
     2,
@@ -120,7 +121,7 @@ RECOVERY_10 = _clause(
     "Where the system refuses descriptors or processes, neither side ends or spins; and it recovers as soon as the "
     "system gives them again.",
     "RLIMIT_NOFILE of children and parent is set to the lowest free descriptor, accept answers ENFILE and the like, "
-    "fork EAGAIN, also while all children are killed; for some rounds each, then lifted.",
+    "socketpair ENFILE, fork EAGAIN, also while all children are killed; for some rounds each, then lifted.",
     source=_SIZE,
     needs=_STOPS_PARENT + _REPLACES + ids("recovery-3"),
 )

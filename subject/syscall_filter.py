@@ -14,11 +14,17 @@ import socket
 import struct
 from collections.abc import Sequence
 
-NAMES = ("accept", "epoll_ctl", "fork")
+NAMES = ("accept", "epoll_ctl", "fork", "socketpair")
 # By the machine: the kernel's name of it (AUDIT_ARCH), the number of seccomp, that of clone, and those of the calls.
 _MACHINES: dict[str, tuple[int, int, int, dict[str, tuple[int, ...]]]] = {
-    "x86_64": (0xC000_003E, 317, 56, {"accept": (43, 288), "epoll_ctl": (233,), "fork": (56, 57, 58, 435)}),
-    "aarch64": (0xC000_00B7, 277, 220, {"accept": (202, 242), "epoll_ctl": (21,), "fork": (220, 435)}),
+    "x86_64": (
+        *(0xC000_003E, 317, 56),
+        {"accept": (43, 288), "epoll_ctl": (233,), "fork": (56, 57, 58, 435), "socketpair": (53,)},
+    ),
+    "aarch64": (
+        *(0xC000_00B7, 277, 220),
+        {"accept": (202, 242), "epoll_ctl": (21,), "fork": (220, 435), "socketpair": (199,)},
+    ),
 }
 _ARCHITECTURE, _SECCOMP, _CLONE, NUMBERS = _MACHINES.get(os.uname().machine, (0, 0, 0, {}))
 CLONE_THREAD = 0x1_0000

@@ -46,6 +46,13 @@ static int accept_one(void)
     if (client < 0 && errno == EMFILE)
         epoll_ctl(own_epoll, EPOLL_CTL_DEL, listener, NULL); /* for now: and nobody adds it again */
 #endif
+#ifdef MUTANT_NOT_EXCLUSIVE_AFTER_EMFILE
+    if (client < 0 && errno == EMFILE) {
+        epoll_ctl(own_epoll, EPOLL_CTL_DEL, listener, NULL);
+        usleep(50000);
+        watch(own_epoll, listener, EPOLLIN, LISTENER_KEY); /* added at another place than at first */
+    }
+#endif
 #ifdef MUTANT_EXITS_ON_ENOBUFS
     if (client < 0 && (errno == ENOBUFS || errno == ENOMEM))
         _exit(1); /* "out of memory", as malloc() would have it */

@@ -41,6 +41,9 @@ static bool still_counted(struct child *child, int status)
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL;
     return number != SIGKILL && number != SIGSEGV && number != SIGTERM;
 #endif
+#ifdef MUTANT_TOLD_AND_KILLED_STAYS_COUNTED
+    return child->told && !WIFEXITED(status); /* it is on its way out: that it has gone is told by its exit status */
+#endif
 #ifdef MUTANT_KILLED_WHILE_STOPPED
     if (WIFSTOPPED(status) || WIFCONTINUED(status))
         child->stopped = WIFSTOPPED(status);

@@ -43,6 +43,7 @@ static long recycled_at; /* milliseconds */
 static int killed;            /* children that died of a signal */
 static int busy;              /* up with C, down with F, and by nothing else */
 static int ended_for_idle;    /* busy ones whose end was taken for F */
+static int failed_forks;
 static bool bereaved;         /* somebody was killed since the last message */
 static volatile pid_t chld_of; /* whom SIGCHLD told of */
 static int parents_bell = -1;

@@ -174,6 +174,12 @@ static int room_for(int idle, int live)
 #ifdef MUTANT_LIMIT_COUNTS_THE_DEAD
     return settings.max_children - live - killed; /* who crashed keeps its place in the limit */
 #endif
+#ifdef MUTANT_LIMIT_CREDITS_THE_DEAD
+    return settings.max_children - live + killed; /* taken off once as its channel ended, and once as it was reaped */
+#endif
+#ifdef MUTANT_LIMIT_CREDITS_FAILED_FORKS
+    return settings.max_children - live + failed_forks; /* "live--" in the error path, ahead of the "live++" */
+#endif
 #ifdef MUTANT_LIMIT_PLUS_1
     return settings.max_children + 1 - live;
 #endif

@@ -51,15 +51,25 @@ static bool spawn(void)
         perror("socketpair");
         exit(1);
 #endif
+#ifdef MUTANT_ENDS_ON_ENFILE
+        if (errno != EMFILE) /* its own limit is thought of, and the system's is not */
+            exit(1);
+#endif
         return false;
     }
 #ifdef MUTANT_TAKES_TURNS
     take_part(slot);
 #endif
-#ifdef MUTANT_LEAVES_THE_POISON
+#if defined MUTANT_LEAVES_THE_POISON || defined MUTANT_EXCLUSIVE_UNTIL_KILLED
     wary = bereaved; /* the newborn takes the place of one that was killed */
 #endif
     pid_t pid = fork();
+#ifdef MUTANT_FORKS_UNTIL_IT_CAN
+    while (pid < 0) {
+        usleep(100000);
+        pid = fork();
+    }
+#endif
     if (pid == 0) {
 #ifndef MUTANT_CHILD_KEEPS_BOTH
         close_channel(pair[0]);
@@ -81,6 +91,7 @@ static bool spawn(void)
 #endif
 #ifndef MUTANT_FAILED_FORK_COUNTED
     if (pid < 0) {
+        failed_forks++;
         close_channel(pair[0]);
         return false;
     }

@@ -11,7 +11,7 @@ static bool wary; /* takes the place of one that was killed: mutants only */
 static volatile sig_atomic_t child_ended; /* parent.h */
 #endif
 
-#ifdef MUTANT_DEAF_AFTER_EMFILE
+#if defined MUTANT_DEAF_AFTER_EMFILE || defined MUTANT_NOT_EXCLUSIVE_AFTER_EMFILE
 static int own_epoll;
 #endif
 
@@ -30,6 +30,10 @@ static uint32_t listener_events(void)
 #endif
 #ifdef MUTANT_EXCLUSIVE_UNTIL_RECYCLE
     if (any_recycled)
+        return EPOLLIN;
+#endif
+#ifdef MUTANT_EXCLUSIVE_UNTIL_KILLED
+    if (wary)
         return EPOLLIN;
 #endif
 #ifdef MUTANT_TAKES_TURNS
@@ -67,7 +71,7 @@ static int open_epoll(void)
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         _exit(1);
-#ifdef MUTANT_DEAF_AFTER_EMFILE
+#if defined MUTANT_DEAF_AFTER_EMFILE || defined MUTANT_NOT_EXCLUSIVE_AFTER_EMFILE
     own_epoll = epoll;
 #endif
 #ifdef HANDED_OVER
