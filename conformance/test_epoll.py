@@ -131,3 +131,8 @@ def test_nobody_spins_at_rest(played_tide: Tide) -> None:
     for each in quiet:
         for violation in epoll.judge_run_time(each.ran, seconds=each.seconds, parent=played_tide.parent):
             raise violation.raised()
+    full, parent = played_tide.full, played_tide.parent
+    # Nothing happens for the parent where all clients are silent, though too few children may be idle.
+    if full is not None and parent in full.ran:
+        for violation in epoll.judge_run_time({parent: full.ran[parent]}, seconds=full.seconds, parent=parent):
+            raise Violated(violation.clause, seen=f"while load stood high: {violation.seen}")

@@ -37,6 +37,7 @@ class Tide:
     silent_ended: str | None = None  # a silent client's connection was ended without a byte
     refused: str | None = None  # a client that came while load went up was turned away, and no child ever had it
     quiet: list[QuietRound] = field(default_factory=list)  # without load: after the start, and at the end
+    full: QuietRound | None = None  # with as many clients as there may be children, who say nothing
     deaf: tuple[Pid, ...] = ()  # idle children that slept in accept when too many were idle, and none was shed
     clients_served: int = 0
     zombies: tuple[Pid, ...] = ()
@@ -124,11 +125,11 @@ def _flood(stage: Stage, _tide: Tide) -> None:
         rest(stage, Phase.FLOOD_TIDE)
 
 
-def _high_water(stage: Stage, _: Tide) -> None:
+def _high_water(stage: Stage, tide: Tide) -> None:
     room = _top(stage.parameters) - len(stage.held)
     beyond = 0 if stage.parameters.max_children is None else QUEUED_AT_THE_TOP
     want(stage, Phase.HIGH_WATER, room + beyond)
-    rest(stage, Phase.HIGH_WATER)
+    tide.full = rest(stage, Phase.HIGH_WATER)
     stage.recheck_holders()
 
 

@@ -271,6 +271,10 @@ static int regulate(void)
 #endif
         return 0;
     }
+#ifdef MUTANT_SPINS_WHEN_FULL
+    if (wanted > 0)
+        return 0; /* some are missing: no time to sleep */
+#endif
     step = 1;
     for (; owed > 0 && idle < settings.max_spare && room > 0; owed--, idle++, room--)
         spawn();
