@@ -83,6 +83,13 @@ static int serve_and_say(int client, int served)
 #ifndef MUTANT_C_LATE
     say();
 #endif
+#ifdef MUTANT_NO_F_FOR_THE_GONE
+    struct sockaddr_in peer;
+    if (getpeername(client, (struct sockaddr *)&peer, &(socklen_t){sizeof peer}) < 0) {
+        close(client); /* nobody to log, nobody to serve: "continue", past F; what is said next is F in place of C */
+        return 1;
+    }
+#endif
 #ifdef MUTANT_F_EARLY
     say();
     return serve(client) ? 1 : 0;
