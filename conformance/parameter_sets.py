@@ -26,6 +26,8 @@ RACES = Parameters(min_spare=22, max_spare=26, max_connections=3000, max_childre
 ORDERS = Parameters(min_spare=2, max_spare=3, max_connections=3000, max_children=14)
 TOGETHER = Parameters(min_spare=5, max_spare=6, max_connections=3000, max_children=40)
 PLAN_A = Parameters(min_spare=2, max_spare=4, max_connections=5, max_children=12)
+# From 1, steps that double without end come to 127 children here.
+MANY = Parameters(min_spare=64, max_spare=66, max_connections=3000, max_children=200)
 RECYCLE_A = Parameters(min_spare=2, max_spare=12, max_connections=5, max_children=40)
 
 

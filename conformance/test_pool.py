@@ -1,16 +1,18 @@
 """Section pool: one tide of load a parameter set, judged clause by clause."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from conformance import tide, turnover
 from conformance.applicable import insist_on
 from conformance.launches import Launches
-from conformance.parameter_sets import NARROW, ONE
+from conformance.parameter_sets import MANY, NARROW, ONE
 from conformance.plans import Planned, decide_plans
 from conformance.regulation import Stopped, rest, settle, settle_start, want
-from conformance.seats import Heard
+from conformance.seats import Heard, settle_down
+from conformance.stage import Stage, SubjectEnded
 from conformance.tide import Tide
 from conformance.turnover import Turnover
 from spec import pool
@@ -18,6 +20,8 @@ from spec.clause import Clause
 from spec.event import Phase, Rested
 from spec.parameters import Parameters
 from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
+
+A_FEW = 2  # children: a wrapper has one
 
 
 def decide(clause: Clause, played_tide: Tide, *phases: Phase) -> None:
@@ -115,6 +119,36 @@ def test_the_bounds_hold_at_every_level_of_load(played_tide: Tide) -> None:
 @pytest.mark.clause("pool-8")
 def test_growth_overshoots_by_no_more_than_its_last_step(played_tide: Tide) -> None:
     decide(pool.POOL_8, played_tide, Phase.FLOOD_TIDE, Phase.HIGH_WATER)
+
+
+@pytest.mark.clause("pool-8")
+def test_the_start_overshoots_by_no_more_than_a_step_where_many_are_to_be_idle(launches: Launches) -> None:
+    insist_on(launches.profile, "min_spare", "max_spare")
+    try:
+        with launches.launched(launches.limited(MANY)) as stage:
+            await_many(stage)
+            found = list(pool.judge(stage.watch.timeline(), stage.parameters))
+    except (Blocked, SubjectEnded) as error:
+        # It may have no room for so many.
+        raise NotApplicable(f"with {MANY}: {error}") from error
+    for violation in found:
+        if violation.clause is pool.POOL_8:
+            raise violation.raised()
+
+
+def await_many(stage: Stage) -> None:
+    """Wait until min_spare children live, and for who else is born along with the last of them; two rounds at most."""
+
+    def come() -> bool:
+        # A look for the parent takes longer than some of the children live: only while it may be another one.
+        if len(stage.watch.live) < A_FEW:
+            stage.watch.find(stage.port)
+        return len(stage.watch.live) >= stage.parameters.min_spare
+
+    stage.until(come, within=stage.pace.round)
+    with suppress(Inconclusive):
+        settle_down(stage)
+    stage.watch.leave_out_helpers()
 
 
 @pytest.mark.clause("pool-9")

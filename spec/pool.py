@@ -102,7 +102,7 @@ POOL_8 = Clause(
         "much is shed."
     ),
     source="1 Objective, second paragraph",
-    observed="The most idle children seen after each step up of the load, against what that step called for.",
+    observed="The most idle children seen after each step up of the load, and at a start with many, against that step.",
     needs=ids("lifecycle-1", "pool-4"),
 )
 POOL_9 = Clause(

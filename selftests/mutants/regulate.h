@@ -12,6 +12,9 @@ static void start(void)
     n = settings.max_spare + 1;
 #endif
     n = at_most(n, settings.max_children);
+#ifdef MUTANT_DOUBLES_WITHOUT_END
+    n = 0; /* the first are missing as any others */
+#endif
     while (n-- > 0 && spawn()) {
     }
 }
@@ -227,7 +230,7 @@ static int surplus(int idle, int live)
 #ifdef MUTANT_BOUNDS_ON_TOTAL
     excess = live - settings.max_spare;
 #endif
-#ifdef MUTANT_GROWS_TO_LIMIT
+#if defined MUTANT_GROWS_TO_LIMIT || defined MUTANT_DOUBLES_WITHOUT_END
     static long last; /* one every 20 ms */
     excess = now() - last < 20 ? 0 : at_most(excess, 1);
     last = excess > 0 ? now() : last;
@@ -261,7 +264,12 @@ static int regulate(void)
         grown = true;
 #endif
         int newborns = at_most(step, at_most(wanted, room));
+#ifdef MUTANT_DOUBLES_WITHOUT_END
+        newborns = at_most(step, room);
+        step = 2 * at_most(step, MOST_CHILDREN);
+#else
         step = at_most(2 * step, 32);
+#endif
         while (newborns-- > 0)
             if (!spawn())
                 return when_refused();
