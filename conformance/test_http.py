@@ -8,21 +8,28 @@ from conformance.clients import GET
 from conformance.regulation import Stopped, settle
 from conformance.seats import asleep, wait
 from conformance.stage import Stage
+from conformance.turnover import Turnover
 from drivers.client import Client
 from drivers.http_exchange import read_exchange
 from spec import http
 from spec.clause import Clause, ids
 from spec.event import Phase
-from spec.verdict import Blocked, Inconclusive, Violated
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
 
 OLD = b"GET / HTTP/1.0\r\n\r\n"
 OLD_KEEPING = b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
+# As those say it who speak HTTP/1.0 still, benchmarks most of all; in what letters, means nothing.
+OLD_KEEPING_IN_CAPITALS = b"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\nHost: localhost\r\nAccept: */*\r\n\r\n"
 NEW = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 NEW_KEEPING = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
 NEW_WITH_PATH = b"GET /some/where?x=1 HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nUser-Agent: preforkspec\r\n\r\n"
+# A client of HTTP/1.1 may have begun its next request: what follows a head is no reason to doubt that it has ended.
+NEW_AND_MORE = NEW + b"GET /x HT"
 
 # A head cut in two: after each of these pieces it is not complete.
 PIECES = [b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\n", GET[:-1]]
+# Line by line as it should be, but for the blank one.
+CUT_OFF = NEW[:-2]
 A_MOMENT = 0.1  # seconds for a child to go to sleep over a byte
 # Longer than the buffers of many; but who finds it too long, and says so, may say it early.
 LONG = b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 1500 + b"\r\n\r\n"
@@ -42,7 +49,7 @@ MALFORMED = {
 
 
 @pytest.mark.clause("http-1")
-@pytest.mark.parametrize("request_sent", [OLD, NEW_WITH_PATH], ids=["1.0", "1.1"])
+@pytest.mark.parametrize("request_sent", [OLD, NEW_WITH_PATH, NEW_AND_MORE], ids=["1.0", "1.1", "1.1-and-more"])
 def test_a_get_is_answered_with_a_well_formed_response(stage: Stage, request_sent: bytes) -> None:
     decide(stage, http.HTTP_1, request_sent)
 
@@ -50,11 +57,20 @@ def test_a_get_is_answered_with_a_well_formed_response(stage: Stage, request_sen
 @pytest.mark.clause("http-2")
 @pytest.mark.parametrize(
     "request_sent",
-    [OLD, OLD_KEEPING, NEW, NEW_KEEPING, NEW_WITH_PATH, NEW + NEW],
-    ids=["1.0", "1.0-keep-alive", "1.1", "1.1-keep-alive", "1.1-path", "1.1-pipelined"],
+    [OLD, OLD_KEEPING, OLD_KEEPING_IN_CAPITALS, NEW, NEW_KEEPING, NEW_WITH_PATH, NEW + NEW],
+    ids=["1.0", "1.0-keep-alive", "1.0-Keep-Alive", "1.1", "1.1-keep-alive", "1.1-path", "1.1-pipelined"],
 )
 def test_one_response_of_the_declared_length_and_then_the_end(stage: Stage, request_sent: bytes) -> None:
     decide(stage, http.HTTP_2, request_sent)
+
+
+@pytest.mark.clause("http-2")
+def test_the_last_response_of_a_child_is_as_whole_as_any(played_turnover: Turnover) -> None:
+    which = f"a GET on connection number {played_turnover.parameters.max_connections} of a child"
+    for client in played_turnover.last_of_a_child:
+        judge(http.HTTP_2, read_exchange(client, asked=which))
+    if not played_turnover.last_of_a_child:
+        raise NotApplicable("no child was seen to serve its last connection")
 
 
 @pytest.mark.clause("http-2")
@@ -70,10 +86,16 @@ def decide(stage: Stage, clause: Clause, request_sent: bytes, *, then: bytes = b
     request_sent += then
     # The rest of the response and the server's close follow at once, or are not going to come.
     stage.until(lambda: not client.open, within=stage.pace.round * stage.pace.patience + stage.pace.service_time)
-    line = request_sent.splitlines()[0].decode()
-    times = f", sent {request_sent.count(b'GET ')} times" * (request_sent.count(b"GET ") > 1)
-    exchange = read_exchange(client, asked=f"{line!r}{times}", more_was_asked=bool(times))
-    exchange = replace(exchange, elsewhere=" / " not in line)
+    line, whole = request_sent.splitlines()[0].decode(), request_sent.count(b"\r\n\r\n")
+    times = f", sent {whole} times" * (whole > 1) + ", and some of another" * (not request_sent.endswith(b"\r\n\r\n"))
+    exchange = read_exchange(
+        client, asked=f"{line!r}{times}", more_was_asked=bool(times), chunks_are_known=line.endswith("1.1")
+    )
+    judge(clause, replace(exchange, elsewhere=" / " not in line))
+
+
+def judge(clause: Clause, exchange: http.Exchange) -> None:
+    """Raise what one exchange shows against a clause."""
     for violation in http.judge_exchange(exchange):
         if violation.clause is clause:
             raise violation.raised()
@@ -107,6 +129,18 @@ def test_no_reply_comes_before_the_head_is_complete(stage: Stage) -> None:
         if not client.received:
             seen = f"{piece!r}, then the rest of the head: {client.why_lost()}"
             raise Violated(http.HTTP_3, seen=seen, rests_on=_KEEPS_ITS_CHILD)
+
+
+@pytest.mark.clause("http-3")
+def test_a_head_that_ends_with_the_clients_half_is_not_taken_for_whole(stage: Stage) -> None:
+    client = stage.connect(CUT_OFF)
+    stage.until(lambda: not client.wants_to_send or not client.open, within=stage.pace.reaction)
+    client.finish_sending()
+    stage.await_close(client, within=0.25 * stage.pace.round + stage.pace.service_time)
+    # To say that it was no request is fine, and so is nothing at all.
+    said = bytes(client.received[:40])
+    if b" 2" in said[:12]:
+        raise Violated(http.HTTP_3, seen=f"after {CUT_OFF!r} the client had no more to say, and was told {said!r}")
 
 
 @pytest.mark.clause("http-3")

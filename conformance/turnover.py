@@ -43,6 +43,7 @@ class Turnover:
     replaced: bool = False
     loaded: bool = False
     served: int = 0
+    last_of_a_child: list[Client] = field(default_factory=list)  # each was the N-th of its child, and served
     lost: list[str] = field(default_factory=list)
     replacements: Watched | Inconclusive | None = None  # how those wait that took the place of recycled children
     zombies: tuple[Pid, ...] = ()
@@ -175,6 +176,8 @@ def _serve_batch(stage: Stage, left: Turnover, lanes: int) -> None:
         raise Stopped
     stage.ask(clients)
     _see_off(stage, left, clients)
+    served, last = served_by_child(stage.watch.timeline()), stage.parameters.max_connections
+    left.last_of_a_child += [client for client in clients if served[stage.holders[client.number]] == last]
     due = overdue(stage.watch.timeline(), stage.parameters)
     began = stage.clock()
     if not stage.until(lambda: not due.intersection(stage.watch.live), within=stage.pace.reaction):

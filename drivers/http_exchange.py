@@ -8,9 +8,17 @@ from drivers.client import Client, Ending
 from spec.http import Exchange
 
 
-def read_exchange(client: Client, *, asked: str, more_was_asked: bool = False) -> Exchange:
-    """Parse one connection's bytes as the response to one GET; `more_was_asked` where more was sent than that."""
+def read_exchange(
+    client: Client, *, asked: str, more_was_asked: bool = False, chunks_are_known: bool = True
+) -> Exchange:
+    """Parse one connection's bytes as the response to one GET.
+
+    `more_was_asked` where more was sent than that. To a client of HTTP/1.0 chunks are not known: it would take what
+    frames them for the body (RFC 9112, 6.1).
+    """
     received = bytes(client.received)
+    if amiss := _amiss_at_sight(client, received):
+        return Exchange(asked=asked, received=received, error=amiss)
     closed = client.ending is Ending.CLOSED
     parser = h11.Connection(our_role=h11.CLIENT)
     parser.send(h11.Request(method="GET", target="/", headers=[("Host", "localhost"), ("Connection", "close")]))
@@ -21,10 +29,6 @@ def read_exchange(client: Client, *, asked: str, more_was_asked: bool = False) -
     error: str | None = None
     surplus = 0
     parser.receive_data(received)
-    # The parser forgives a line that ends with LF alone, as many clients do and none need to.
-    head = received.partition(b"\r\n\r\n")[0]
-    if b"\n" in head.replace(b"\r\n", b""):
-        return Exchange(asked=asked, received=received, error="a line of the head ends with LF in place of CRLF")
     # Only an orderly close ends a body that no length was declared for.
     told_end = False
     try:
@@ -37,6 +41,8 @@ def read_exchange(client: Client, *, asked: str, more_was_asked: bool = False) -
                 parser.receive_data(b"")
                 told_end = True
             elif isinstance(event, h11.Response):
+                if not chunks_are_known and any(name == b"transfer-encoding" for name, _ in event.headers):
+                    return Exchange(asked=asked, received=received, error="HTTP/1.0 knows no Transfer-Encoding")
                 status = event.status_code
                 lengths = [value for name, value in event.headers if name == b"content-length"]
                 declared = int(lengths[0]) if lengths else None
@@ -60,3 +66,12 @@ def read_exchange(client: Client, *, asked: str, more_was_asked: bool = False) -
         reset=client.ending is Ending.RESET,
         waited=(client.ended or time.monotonic()) - client.began,
     )
+
+
+def _amiss_at_sight(client: Client, received: bytes) -> str:
+    """Say what the parser would not."""
+    if not received:
+        return client.why_lost()  # to the parser, no bytes are the end of the connection
+    # It forgives a line that ends with LF alone, as many clients do and none need to.
+    head = received.partition(b"\r\n\r\n")[0]
+    return "a line of the head ends with LF in place of CRLF" if b"\n" in head.replace(b"\r\n", b"") else ""

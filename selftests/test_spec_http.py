@@ -15,6 +15,7 @@ class Finished(Client):
 
     def __init__(self, received: bytes, ending: Ending) -> None:
         self.received = bytearray(received)
+        self.connected = True
         self.ending = ending
         self.began = 10.0
         self.ended = 0.0 if ending is Ending.OPEN else 12.0
@@ -183,3 +184,20 @@ def test_an_exchange_of_which_no_more_is_said_was_whole_and_closed_in_order() ->
 def test_the_first_sixty_bytes_of_an_answer_are_shown() -> None:
     (found,) = http.judge_exchange(Exchange(asked="a GET", received=b"x" * 70))
     assert found.seen == f"a GET was answered with {b'x' * 60!r}: the head never ended"
+
+
+@pytest.mark.parametrize("coding", [b"Transfer-Encoding: chunked", b"transfer-encoding: chunked"])
+def test_to_a_client_of_http_1_0_chunks_are_no_answer(coding: bytes) -> None:
+    said = CHUNKED.replace(b"Transfer-Encoding: chunked", coding) + b"0\r\n\r\n"
+    seen = read_exchange(Finished(said, Ending.CLOSED), asked="a GET", chunks_are_known=False)
+    assert [each.clause for each in http.judge_exchange(seen)] == [http.HTTP_1]
+    assert read_exchange(Finished(WHOLE, Ending.CLOSED), asked="a GET", chunks_are_known=False).status == 200
+
+
+def test_nothing_at_all_is_told_as_the_client_saw_it() -> None:
+    for ending in (Ending.OPEN, Ending.CLOSED):
+        silent = Finished(b"", ending)
+        silent.began = silent.ended - 1.0
+        seen = read_exchange(silent, asked="a GET")
+        assert seen.status is None
+        assert seen.error

@@ -15,7 +15,7 @@ HTTP_1 = Clause(
     level=Level.MUST,
     text="A GET gets a well-formed HTTP/1.x response.",
     source="3 Implementation, HTTP Capabilities",
-    observed="Requests of HTTP/1.0 and HTTP/1.1; the answers are parsed.",
+    observed="Requests of HTTP/1.0 and HTTP/1.1, one with some of the next behind it; the answers are parsed.",
     needs=ids("lifecycle-1"),
     ability="http",
 )
@@ -27,7 +27,10 @@ HTTP_2 = Clause(
         "whatever the client asks for."
     ),
     source="3 Implementation, HTTP Capabilities (no persistent connections, no pipelining)",
-    observed="Requests with keep-alive, two in one go, one after another; the client waits for the server to close.",
+    observed=(
+        "Requests with keep-alive, two in one go, one after another; the client waits for the server to close. And the "
+        "N-th response of a child."
+    ),
     needs=ids("lifecycle-1", "http-1"),
     ability="http",
 )
@@ -38,7 +41,7 @@ HTTP_3 = Clause(
     source="1 Objective, first paragraph (the server handles HTTP requests)",
     observed=(
         "Connections that are silent or stop at different places of the head, for one round; then they go on. A head "
-        "of 1.5 kB, and one that comes byte by byte."
+        "of 1.5 kB, one that comes byte by byte, and one that the client cuts off."
     ),
     needs=ids("lifecycle-1"),
     ability="http",

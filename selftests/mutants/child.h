@@ -112,6 +112,9 @@ static int serve_and_say(int client, int served)
 #ifdef MUTANT_SLOTS_LEAK_ON_RESET
     __sync_fetch_and_add(in_service, 1);
 #endif
+#ifdef MUTANT_LAST_BODY_LOST
+    last_of_all = served + 1 == connections_per_child();
+#endif
     bool whole = serve(client);
 #ifdef MUTANT_SLOTS_LEAK_ON_RESET
     if (!was_reset) /* "if (recv(…) < 0) return -1;", ahead of what gives it back */

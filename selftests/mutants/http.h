@@ -35,6 +35,10 @@ static void wait_or_end(int client)
 static size_t end_of_head(const char *bytes)
 {
     const char *crlf = strstr(bytes, "\r\n\r\n"), *lf = strstr(bytes, "\n\n");
+#ifdef MUTANT_BLANK_LINE_AT_END
+    size_t length = strlen(bytes);
+    return length >= 4 && strcmp(bytes + length - 4, "\r\n\r\n") == 0 ? length : 0;
+#endif
     if (crlf && (!lf || crlf < lf))
         return (size_t)(crlf - bytes) + 4;
 #ifdef MUTANT_REPLIES_AFTER_FIRST_LINE
@@ -103,6 +107,10 @@ static enum outcome read_head(int client, struct request *request)
         if (n == 0 && request->length > 0)
             continue;
 #endif
+#ifdef MUTANT_ANSWERS_HALF_A_HEAD
+        if (n == 0 && request->length > 0)
+            return COMPLETE; /* "while (fgets(…) && strcmp(line, "\r\n"))": the end of the file ends it, too */
+#endif
         if (n <= 0)
             return GONE;
         for (ssize_t i = 0; i < n; i++) /* a NUL would hide what follows it from strstr() */
@@ -143,6 +151,10 @@ static void send_all(int client, const char *text)
     }
 }
 
+#ifdef MUTANT_LAST_BODY_LOST
+static bool last_of_all; /* the N-th connection */
+#endif
+
 static void reply(int client, const char *status)
 {
     static const char body[] = "hello\n";
@@ -171,10 +183,17 @@ static void reply(int client, const char *status)
 #ifdef MUTANT_LINE_FEEDS_ONLY
     head = "HTTP/1.1 %s\nContent-Type: text/plain\nContent-Length: %zu\nConnection: close\n\n%s";
 #endif
+#ifdef MUTANT_CHUNKED_FOR_ALL
+    head = "HTTP/1.1 %s\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n%zx\r\n%s\r\n0\r\n\r\n";
+#endif
 #if defined MUTANT_KEEPS_ALIVE_10 || defined MUTANT_KEEPS_ALIVE_10_ASKED || defined MUTANT_KEEPS_ALIVE_11
     head = "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: keep-alive\r\n\r\n%s";
 #endif
     snprintf(text, sizeof text, head, status, declared, body);
+#ifdef MUTANT_LAST_BODY_LOST
+    if (last_of_all)
+        *(strstr(text, "\r\n\r\n") + 4) = '\0'; /* it ends without fflush() */
+#endif
     send_all(client, text);
 }
 

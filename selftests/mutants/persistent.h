@@ -1,7 +1,7 @@
 /* What may follow the first response on a connection. In the sound server: nothing. */
 
-#if defined MUTANT_KEEPS_ALIVE_10 || defined MUTANT_KEEPS_ALIVE_10_ASKED || defined MUTANT_KEEPS_ALIVE_11 || \
-    defined MUTANT_KEEPS_ALIVE_11_ASKED || defined MUTANT_NEVER_CLOSES
+#if defined MUTANT_KEEPS_ALIVE_10 || defined MUTANT_KEEPS_ALIVE_10_ASKED || defined MUTANT_KEEPS_ALIVE_10_CAPITALS || \
+    defined MUTANT_KEEPS_ALIVE_11 || defined MUTANT_KEEPS_ALIVE_11_ASKED || defined MUTANT_NEVER_CLOSES
 
 static bool kept_alive(const char *head)
 {
@@ -9,6 +9,8 @@ static bool kept_alive(const char *head)
     return strstr(head, "HTTP/1.0");
 #elif defined MUTANT_KEEPS_ALIVE_10_ASKED
     return strstr(head, "HTTP/1.0") && strcasestr(head, "Connection: keep-alive");
+#elif defined MUTANT_KEEPS_ALIVE_10_CAPITALS
+    return strstr(head, "HTTP/1.0") && strstr(head, "Connection: Keep-Alive");
 #elif defined MUTANT_KEEPS_ALIVE_11
     return strstr(head, "HTTP/1.1") && !strcasestr(head, "Connection: close");
 #elif defined MUTANT_KEEPS_ALIVE_11_ASKED
