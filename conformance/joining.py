@@ -1,4 +1,4 @@
-"""Looks at how all children are joined to the parent: at rest, and when the pool has grown."""
+"""Looks at how all children are joined to the parent: at rest, when the pool has grown, and in scenes of others."""
 
 from dataclasses import dataclass, replace
 
@@ -23,17 +23,32 @@ class Joinings:
 def look(stage: Stage) -> Joinings:
     """Look at rest, then keep every child busy, let the pool grow, look again, and let go."""
     left = Joinings([])
+    look_once(stage, "at rest", left)
+    clients = stage.hold_connections(len(stage.watch.live))
     try:
-        left.looks.append(("at rest", _look(stage, left)))
-        clients = stage.hold_connections(len(stage.watch.live))
-        try:
-            settle(stage, Phase.FLOOD_TIDE)
-        except Stopped:
-            pass  # whoever came is looked at; that the pool does not grow as it should is the matter of others
-        left.looks.append(("after growth", _look(stage, left)))
-        stage.let_go(clients)
+        settle(stage, Phase.FLOOD_TIDE)
+    except Stopped:
+        pass  # whoever came is looked at; that the pool does not grow as it should is the matter of others
+    look_once(stage, "after growth", left)
+    stage.let_go(clients)
+    return left
+
+
+def look_once(stage: Stage, when: str, left: Joinings) -> None:
+    """Look now. Raises Inconclusive where the system does not show who holds what."""
+    try:
+        left.looks.append((when, _look(stage, left)))
     except PermissionError as error:
         raise Inconclusive(f"the descriptors of the subject are not shown: {error.strerror}") from error
+
+
+def looked_in_passing(stage: Stage, when: str) -> Joinings | Inconclusive:
+    """Look now, in a scene about something else: that nothing is shown is left for those who ask for it."""
+    left = Joinings([])
+    try:
+        look_once(stage, when, left)
+    except Inconclusive as error:
+        return error
     return left
 
 

@@ -7,6 +7,7 @@ children and the suite share one processor, and the suite connects and writes `K
 
 from dataclasses import dataclass
 
+from conformance.joining import Joinings, looked_in_passing
 from conformance.seats import GAVE_WAY, asleep, parents_seat, settle_pool, wait, why_not_held
 from conformance.stage import Stage
 from drivers.one_processor import NotPinned, one_processor
@@ -31,6 +32,7 @@ class Races:
     met: int = 0
     stranded: str = ""
     why_not: Decision | None = None
+    joinings: Joinings | Inconclusive | None = None  # of all these children, before the races
 
     def violation(self) -> Violation | None:
         """Give what was violated, if anything. Raises Inconclusive where too few races were met."""
@@ -47,6 +49,7 @@ def play(stage: Stage) -> Races:
     """Let one child after another, as they stand in line, be woken and told K at once."""
     left = Races()
     settle_pool(stage)
+    left.joinings = looked_in_passing(stage, f"with {len(stage.watch.live)} children")
     try:
         with parents_seat(stage) as seat, one_processor(seat.heard):
             children = [pid for pid in stage.watch.live if pid in seat.heard]

@@ -4,6 +4,7 @@ import pytest
 
 from conformance import turnover
 from conformance.joining import Joinings
+from conformance.lost_wakeup import Races
 from conformance.plans import Planned
 from conformance.turnover import Turnover
 from spec import channel
@@ -40,6 +41,25 @@ def test_no_channel_has_a_name(joinings: Joinings) -> None:
 @pytest.mark.clause("channel-4")
 def test_nobody_else_holds_an_end_of_a_channel(joinings: Joinings) -> None:
     decide(channel.CHANNEL_4, joinings)
+
+
+@pytest.mark.clause("channel-4")
+def test_nor_does_anybody_once_children_have_been_recycled(played_turnover: Turnover) -> None:
+    decide_in_passing(channel.CHANNEL_4, played_turnover.joinings)
+
+
+@pytest.mark.clause("channel-4")
+def test_nor_does_anybody_where_many_children_live(races: Races) -> None:
+    decide_in_passing(channel.CHANNEL_4, races.joinings)
+
+
+def decide_in_passing(clause: Clause, joinings: Joinings | Inconclusive | None) -> None:
+    """Decide by a look in a scene about something else, which may have stopped before."""
+    if joinings is None:
+        raise NotApplicable("the scene stopped before anybody looked")
+    if isinstance(joinings, Inconclusive):
+        raise joinings
+    decide(clause, joinings)
 
 
 @pytest.mark.clause("channel-5")

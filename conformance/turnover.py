@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from conformance import descriptors, watching
 from conformance.ending import stopped_by
+from conformance.joining import Joinings, looked_in_passing
 from conformance.passers import Passers
 from conformance.regulation import Stopped, await_reaping, settle, settle_start
 from conformance.stage import Stage, SubjectEnded
@@ -46,6 +47,7 @@ class Turnover:
     last_of_a_child: list[Client] = field(default_factory=list)  # each was the N-th of its child, and served
     lost: list[str] = field(default_factory=list)
     replacements: Watched | Inconclusive | None = None  # how those wait that took the place of recycled children
+    joinings: Joinings | Inconclusive | None = None  # how they are joined to the parent
     zombies: tuple[Pid, ...] = ()
     zombies_after: float = 0.0
     kept: Kept | None = None
@@ -125,6 +127,7 @@ def _turnover(stage: Stage, left: Turnover) -> None:
         left.replacements = watching.look(stage)
     except Inconclusive as error:
         left.replacements = error
+    left.joinings = looked_in_passing(stage, "after recycling")
     left.zombies, left.zombies_after = await_reaping(stage)
     left.kept = descriptors.kept_since_start(stage, before)
     left.timeline = stage.watch.timeline()  # up to here: what follows is the end of all

@@ -44,7 +44,10 @@ CHANNEL_4 = Clause(
     level=Level.SHOULD,
     text="No third process holds an end of a channel, and no process holds both.",
     source="3 Implementation, UNIX Domain Sockets (the channel joins parent and child)",
-    observed="Every process of the server, and which ends it has open, at rest and when the pool has grown.",
+    observed=(
+        "Every process of the server, and which ends it has open: at rest, when the pool has grown, after recycling, "
+        "and where many live."
+    ),
     needs=ids("lifecycle-1", "channel-1"),
     ability="channel",
 )

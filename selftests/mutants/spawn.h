@@ -5,9 +5,16 @@ static _Noreturn void become_child(int end, unsigned long rank)
 {
     sigset_t none;
     sigemptyset(&none);
-    for (int i = 0; i < MOST_CHILDREN; i++)
+    int places = MOST_CHILDREN, below = INT_MAX;
+#ifdef MUTANT_CLOSES_AS_MANY_AS_LIVE
+    places = MOST_CHILDREN - count(EMPTY); /* one that is free lies between them, after a recycle */
+#endif
+#ifdef MUTANT_CLOSES_BELOW_20
+    below = 20; /* "for (fd = 3; fd < 20; fd++) close(fd);" */
+#endif
+    for (int i = 0; i < places; i++)
 #ifndef MUTANT_ENDS_INHERITED
-        if (pool[i].state != EMPTY && pool[i].channel >= 0)
+        if (pool[i].state != EMPTY && pool[i].channel >= 0 && pool[i].channel < below)
             close_channel(pool[i].channel);
 #else
         {
