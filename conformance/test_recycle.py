@@ -82,8 +82,8 @@ def test_a_child_does_not_end_before_its_last_connection(played_turnover: Turnov
 
 @pytest.mark.clause("recycle-2")
 def test_with_the_parent_stopped_no_child_ends_before_its_last_connection(all_at_once: Together) -> None:
-    if all_at_once.ended_early:
-        raise Violated(recycle.RECYCLE_2, seen=f"{all_at_once.why_not} ({all_at_once.parameters})")
+    if early := all_at_once.interrupted or all_at_once.why_not * all_at_once.ended_early:
+        raise Violated(recycle.RECYCLE_2, seen=f"{early} ({all_at_once.parameters})")
     if all_at_once.violation is None and all_at_once.why_not:
         raise Inconclusive(f"the children could not be brought to their last connection: {all_at_once.why_not}")
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from conformance.clients import GET
 from conformance.regulation import Stopped, settle_start
+from conformance.seats import asleep
 from conformance.stage import Stage, SubjectEnded
 from spec.event import Pid
 from spec.parameters import Parameters
@@ -24,7 +25,27 @@ class Together:
     unanswered: str = ""
     why_not: str = ""  # it could not be brought about
     ended_early: bool = False
+    interrupted: str = ""  # a child that ended though nothing but stops had come to it
     violation: Violation | None = None  # a child took one more than its N, as it was there
+
+
+def _interrupt(stage: Stage, left: Together, children: list[Pid]) -> None:
+    """Recycle-2: stop the oldest child and let it go on, more than N times.
+
+    Its `epoll_wait` ends with EINTR each time, even without a handler, and no connection has come. A child that the
+    first stop ends has counted nothing. Whoever ends here is taken from `children`: the others play on.
+    """
+    child = children[0]
+    for times in range(1, stage.parameters.max_connections + 2):
+        with stopped([child]):
+            pass
+        stage.until(lambda: asleep(child), within=stage.pace.reaction)
+        stage.watch.sample()
+        if child not in stage.watch.live:
+            children.remove(child)
+            if times > 1:
+                left.interrupted = f"child {child}, to which no connection came, ended at its stop number {times}"
+            return
 
 
 def _take_turn(stage: Stage, left: Together, children: list[Pid], *, turn: int, waiting: int) -> bool:
@@ -74,9 +95,11 @@ def play_together(stage: Stage) -> Together:
         left.why_not = "the pool did not come within its bounds after the start"
         return left
     children = list(stage.watch.live)
-    left.children = len(children)
     try:
         with stopped([stage.watch.parent]):
+            if len(children) > 1:
+                _interrupt(stage, left, children)
+            left.children = len(children)
             for turn in range(1, stage.parameters.max_connections + 1):
                 last = turn == stage.parameters.max_connections
                 if not _take_turn(stage, left, children, turn=turn, waiting=WAITING if last else 0):

@@ -31,7 +31,10 @@ RECYCLE_2 = Clause(
     level=Level.MUST,
     text="A child does not end before its N-th connection, unless it is shed.",
     source="2 Design, third paragraph",
-    observed="As for recycle-1; and with the parent stopped, where nobody can be shed.",
+    observed=(
+        "As for recycle-1; and with the parent stopped, where nobody can be shed. By then one child was stopped and "
+        "continued more than N times."
+    ),
     needs=ids("lifecycle-1", "accept-1", "accept-3", "pool-4", "pool-5"),
     ability="recycle",
 )

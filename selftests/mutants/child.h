@@ -238,6 +238,9 @@ static _Noreturn void run_child(void)
         int client = accept_one();
         if (client >= 0)
             served += serve_accepted(client, served, last);
+#ifdef MUTANT_COUNTS_WAKE_UPS
+        served += client < 0; /* "for (served = 0; served < N; served++) { epoll_wait(…); if (…) continue; …" */
+#endif
 #ifdef MUTANT_LEAVES_THE_POISON
         look_again = wary && client >= 0;
 #endif
