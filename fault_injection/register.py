@@ -199,10 +199,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         name="syscalls.refused",
-        made="Chosen system calls get an errno, n times or for a while: accept (ENFILE, ECONNABORTED, EINTR, EMFILE), "
-        "socketpair (ENFILE), fork (EAGAIN, for root).",
+        made="Chosen system calls get an errno, n times or for a while: accept (ENFILE, ECONNABORTED, EINTR, EMFILE, "
+        "EAGAIN), socketpair (ENFILE), fork (EAGAIN, for root).",
         proven="So many were answered; none at all is an error.",
-        clauses=ids("recovery-10"),
+        clauses=ids("recovery-10", "recycle-2"),
         needs=SECCOMP,
         undone="lifted at the end",
     ),

@@ -4,7 +4,7 @@ import os
 import socket
 from contextlib import ExitStack
 
-from observers.listening_socket import waits_for_data
+from observers.listening_socket import never_blocks, waits_for_data
 from observers.procfs import descriptors
 from spec.event import Inode, Pid
 
@@ -29,4 +29,15 @@ def test_only_a_socket_that_is_told_so_waits_for_its_clients_first_word() -> Non
         assert waits_for_data([OURS], {inode(deferring)})
         assert waits_for_data([Pid(1 << 22), OURS], {inode(deferring)}), "one who is gone is passed over"
         assert not waits_for_data([OURS], {Inode(1)}), "nobody has it"
+        assert descriptors(OURS) == before
+
+
+def test_a_socket_blocks_unless_it_is_told_not_to() -> None:
+    with ExitStack() as opened:
+        each = listener(opened, deferring=0)
+        before = descriptors(OURS)
+        assert not never_blocks([OURS], {inode(each)})
+        each.setblocking(False)
+        assert never_blocks([Pid(1 << 22), OURS], {inode(each)})
+        assert not never_blocks([OURS], {Inode(1)}), "nobody has it"
         assert descriptors(OURS) == before

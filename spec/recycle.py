@@ -33,7 +33,7 @@ RECYCLE_2 = Clause(
     source="2 Design, third paragraph",
     observed=(
         "As for recycle-1; and with the parent stopped, where nobody can be shed. By then one child was stopped and "
-        "continued more than N times."
+        "continued more than N times; others called accept as often, and found no connection."
     ),
     needs=ids("lifecycle-1", "accept-1", "accept-3", "pool-4", "pool-5"),
     ability="recycle",

@@ -241,6 +241,9 @@ static _Noreturn void run_child(void)
 #ifdef MUTANT_COUNTS_WAKE_UPS
         served += client < 0; /* "for (served = 0; served < N; served++) { epoll_wait(…); if (…) continue; …" */
 #endif
+#ifdef MUTANT_COUNTS_LOST_RACES
+        served += client < 0 && woken; /* "if (accept(…) < 0) continue;" in the same loop */
+#endif
 #ifdef MUTANT_LEAVES_THE_POISON
         look_again = wary && client >= 0;
 #endif

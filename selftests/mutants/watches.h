@@ -3,7 +3,8 @@
 enum { LISTENER_KEY = 0, NUDGE_KEY = 1 }; /* of epoll's data; the channel's key is the child's pid */
 
 static unsigned long birth; /* how many were spawned before this one */
-#ifdef MUTANT_TAKES_TURNS
+#if defined MUTANT_TAKES_TURNS || defined MUTANT_COUNTS_LOST_RACES
+#define WHO_WOKE_MATTERS
 static bool woken; /* by the listening socket */
 #endif
 static bool wary; /* takes the place of one that was killed: mutants only */
@@ -146,7 +147,7 @@ static bool wait_for_work(int epoll)
 #ifdef MUTANT_K_AFTER_NEXT
     return false;
 #endif
-#ifdef MUTANT_TAKES_TURNS
+#ifdef WHO_WOKE_MATTERS
     woken = false;
     for (int i = 0; i < n; i++)
         woken = woken || ready[i].data.u64 == LISTENER_KEY;

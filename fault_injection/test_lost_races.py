@@ -1,0 +1,78 @@
+"""Races for a connection that a child is made to lose: an accept that finds none is all that it sees of one.
+
+Real ones are won and lost within microseconds, and cannot be had at will. Here accept is answered EAGAIN, with the
+connection still there: so the next call may be the one that gets it.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from conformance.applicable import insist_on
+from conformance.launches import Launches
+from conformance.parameter_sets import RECYCLE_A
+from conformance.seats import asleep, settle_pool, wait
+from conformance.stage import Calls, Stage
+from fault_injection.fault import FaultRefused
+from fault_injection.syscalls import refused
+from observers.listening_socket import never_blocks
+from spec.event import Pid
+from spec.recycle import RECYCLE_2
+from spec.verdict import Inconclusive, NotApplicable, Violated
+from subject.stopping import NotStopped, stopped
+
+LIFE = 2  # connections a child: N
+
+
+@pytest.mark.clause("recycle-2")
+def test_a_connection_that_another_child_took_is_none_of_a_childs_own(
+    launches: Launches, seen: Callable[[str], None]
+) -> None:
+    insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
+    parameters = launches.limited(replace(RECYCLE_A, max_connections=LIFE))
+    try:
+        with launches.launched(parameters, calls=Calls(watched=("accept",))) as stage:
+            settle_pool(stage)
+            if not never_blocks(stage.watch.live, stage.watch.listeners):
+                raise NotApplicable("for a listening socket that blocks no child loses a race")
+            with stopped([stage.watch.parent]):
+                lost = lose_races(stage, list(stage.watch.live))
+                stage.close()
+    except (Inconclusive, FaultRefused, NotStopped) as error:
+        # The clause is decided by scenes that need less of the system, too.
+        raise NotApplicable(f"no race could be lost here: {error}") from error
+    seen(f"{lost} accepts found no connection, and no child ended")
+
+
+def lose_races(stage: Stage, children: list[Pid]) -> int:
+    """Let each accept find nothing, until some child must have lost N races; tells how many were lost.
+
+    Raises Violated where one ends, and NotApplicable where nobody called accept.
+    """
+
+    def ended() -> list[Pid]:
+        stage.watch.sample()
+        return [pid for pid in children if pid not in stage.watch.live]
+
+    most = LIFE * len(children)
+    with refused(stage.launch, "accept", "EAGAIN", times=most) as races:
+        # One client is enough where a connection that is still there wakes its child again; an edge tells of each once.
+        for _ in range(most + 1):
+            before, waiting = races.count, stage.queued()
+            stage.hold_connections(1)
+
+            def has_come_to_something(before: int = before, waiting: int = waiting) -> bool:
+                lost = races.count > before and all(map(asleep, children))
+                return lost or stage.queued() <= waiting or bool(stage.broken_holds) or bool(ended())
+
+            wait(stage, has_come_to_something, within=stage.pace.reaction)
+            if gone := ended():
+                seen = f"child {gone[0]} ended before its last connection: {races.count} accepts had found none"
+                raise Violated(RECYCLE_2, seen=f"{seen} ({stage.parameters})")
+            if stage.queued() <= waiting or stage.broken_holds or races.count == before:
+                break
+        lost = races.count
+    if not lost:
+        raise NotApplicable("nobody was seen to call accept")
+    return lost
