@@ -55,6 +55,14 @@ def test_a_child_ends_after_its_last_connection_though_another_waits(all_at_once
 
 
 @pytest.mark.clause("recycle-1")
+def test_a_child_that_is_told_k_with_its_last_connection_takes_no_other(played_single: Turnover) -> None:
+    told = played_single.parting
+    if told is None or recycle.RECYCLE_1.id not in told.judged:
+        raise NotApplicable("no child could be told K together with its last connection")
+    decide(recycle.RECYCLE_1, told.violations)
+
+
+@pytest.mark.clause("recycle-1")
 def test_a_child_ends_after_its_last_connection_though_a_byte_could_not_count_them(
     launches: Launches, seen: Callable[[str], None]
 ) -> None:

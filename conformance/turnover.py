@@ -6,11 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from conformance import descriptors, watching
+from conformance import descriptors, parting, watching
 from conformance.ending import stopped_by
 from conformance.joining import Joinings, looked_in_passing
 from conformance.passers import Passers
 from conformance.regulation import Stopped, await_reaping, settle, settle_start
+from conformance.seats import Heard
 from conformance.stage import Stage, SubjectEnded
 from conformance.watching import Watched
 from drivers.client import Client
@@ -51,6 +52,7 @@ class Turnover:
     zombies: tuple[Pid, ...] = ()
     zombies_after: float = 0.0
     kept: Kept | None = None
+    parting: Heard | None = None  # whether one that was told K with its last connection took another
     stop: Stop | None = None  # how it ended by SIGTERM, at the very end
 
 
@@ -107,7 +109,7 @@ def _played(stage: Stage, scene: Callable[[Stage, Turnover], None]) -> Turnover:
     except SubjectEnded as error:
         stage.watch.write(Collapsed(stage.clock(), Phase.TURNOVER, str(error)))
     stage.watch.leave_out_helpers()
-    if left.stop is None:
+    if left.stop is None and left.parting is None:
         left.timeline = stage.watch.timeline()
     left.counting = left.counting if left.counting.events else left.timeline
     return left
@@ -144,6 +146,8 @@ def _single(stage: Stage, left: Turnover) -> None:
     left.loaded = True
     settle(stage, Phase.TURNOVER)
     left.replaced = True
+    left.timeline = stage.watch.timeline()  # up to here: the parent hears no more
+    left.parting = parting.play(stage)
 
 
 def _count(stage: Stage, left: Turnover) -> None:

@@ -21,7 +21,7 @@ RECYCLE_1 = Clause(
     source="2 Design, third paragraph",
     observed=(
         "Each connection is held until its child is known, then served; a child with N of them must end. With small "
-        "N, and with one above 255."
+        "N, and with one above 255; and where K comes together with the last."
     ),
     needs=ids("lifecycle-1", "accept-1", "accept-3"),
     ability="recycle",

@@ -254,6 +254,11 @@ static _Noreturn void run_child(void)
         told = client >= 0 && told_to_end(); /* "while ((client = accept(…)) >= 0) { serve(client); if (killed()) break; }" */
 #endif
     }
+#ifdef MUTANT_LAST_LOOK_UNCOUNTED
+    int late = told ? accept_one() : -1; /* whose wake-up K may have met; and nobody asks whether the last was served */
+    if (late >= 0)
+        serve_accepted(late, served, last);
+#endif
     finish_work();
     end_child(told);
 }
