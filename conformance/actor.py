@@ -81,8 +81,8 @@ class Actor:
         self.absorb()
         self._see_off_spent()
 
-    def say(self, step: Connect | Finish | Burst) -> None:
-        """Say what a step says, and no more. Raises PlanFailed."""
+    def say(self, step: Connect | Finish | Burst, *, after: bytes = b"") -> None:
+        """Say what a step says, and no more, each time after some bytes that mean nothing. Raises PlanFailed."""
         words: dict[Pid, bytes] = {}
         match step:
             case Connect(place=place) if idle := self.model.idle:
@@ -98,7 +98,7 @@ class Actor:
         self.rows.append(Row(sent or NOBODY, self._expected()))
         for pid, said in words.items():
             if said:
-                self._insist_on_saying(pid, said)
+                self._insist_on_saying(pid, after + said)
             self._unread.add(pid)
 
     def _insist_on_saying(self, pid: Pid, words: bytes) -> None:

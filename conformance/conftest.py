@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from conformance import freeze, joining, lost_wakeup, orders, plans, tide, together, turnover, voices
+from conformance import freeze, in_the_act, joining, lost_wakeup, orders, plans, tide, together, turnover, voices
 from conformance.applicable import insist_on
 from conformance.freeze import Frozen
 from conformance.joining import Joinings
@@ -84,6 +84,13 @@ def at_full_speed(launches: Launches) -> Heard:
     """What children said over thousands of connections, and made of what they were told; played once."""
     insist_on(launches.profile, "max_connections")
     return launches.play("full speed", launches.limited(FULL_SPEED), voices.at_full_speed)
+
+
+@pytest.fixture(params=["newborns"])
+def newborns(launches: Launches) -> Heard:
+    """What children said before they had served anybody; played once."""
+    insist_on(launches.profile, "min_spare", "max_spare")
+    return launches.play("newborns", launches.limited(ORDERS), in_the_act.first_words)
 
 
 @pytest.fixture(params=["races"])

@@ -1,24 +1,29 @@
 """The race for which accept-5 stands: a connection and `K` come together to the child that the connection wakes.
 
+Where that child takes the connection, it serves it as any other: with C and F, and then it ends.
+
 `spec/model` tells the story: who obeys `K` before it has tried to accept takes the only wake-up along, and the
 connection waits beside idle children until another one comes. Here it is made to happen: the parent is stopped, the
 children and the suite share one processor, and the suite connects and writes `K` in one go, while the child can't run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from conformance.joining import Joinings, looked_in_passing
 from conformance.seats import GAVE_WAY, asleep, parents_seat, settle_pool, wait, why_not_held
 from conformance.stage import Stage
+from drivers.client import Client
+from drivers.http_exchange import read_exchange
 from drivers.one_processor import NotPinned, one_processor
 from drivers.parent_seat import ParentSeat
 from observers import epoll_interest
 from spec.accept import ACCEPT_5, judge_race_count
 from spec.epoll import EPOLLEXCLUSIVE
-from spec.event import Pid
-from spec.protocol import K
+from spec.event import Accepted, Pid
+from spec.protocol import OBEYS_WITHIN, PROTOCOL_6, K, Voice, judge_voice
 from spec.verdict import Decision, Inconclusive, Violation
 
+LAST_SERVICES = 5  # to be looked at
 # Seconds for all races together: a server that sleeps in each service gets fewer of them.
 RACING = 8.0
 
@@ -31,6 +36,8 @@ class Races:
     trials: int = 0
     met: int = 0
     stranded: str = ""
+    last_services: int = 0  # of children that took the connection, and were told K
+    wrong_services: list[Violation] = field(default_factory=list)
     why_not: Decision | None = None
     joinings: Joinings | Inconclusive | None = None  # of all these children, before the races
 
@@ -98,9 +105,34 @@ def _race(stage: Stage, seat: ParentSeat, left: Races, hot: Pid) -> None:
         left.stranded = f"child {hot} was told K when a client came, who was {client.why_lost()}"
     elif accepted:
         left.met += herd or stage.holders[client.number] == hot
+        most = 1 if stage.pace.unhurried else LAST_SERVICES
+        if stage.holders[client.number] == hot and left.last_services < most and not left.wrong_services:
+            left.last_services += 1
+            left.wrong_services += _last_service(stage, seat, client, hot)
     else:
         left.why_not = Inconclusive(f"nobody took a connection, and child {hot}, told K, did not end")
     stage.let_go([client])
+
+
+def _last_service(stage: Stage, seat: ParentSeat, client: Client, hot: Pid) -> list[Violation]:
+    """Judge how the one that was told K serves the client that it took: protocol-1, -2 and -6."""
+    stage.ask([client])
+    stage.await_end([client])
+    met = f"child {hot} took a client who came together with K"
+    if not client.served:
+        return [Violation(PROTOCOL_6, f"{met}: the client was {client.why_lost()}")]
+    answer = read_exchange(client, asked="a GET")
+    if answer.status is not None and answer.status >= 500:
+        return [Violation(PROTOCOL_6, f"{met}, and answered with status {answer.status}")]
+    within = OBEYS_WITHIN * stage.pace.patience
+    if not wait(stage, lambda: hot not in stage.watch.live, within=within):
+        return [Violation(PROTOCOL_6, f"{met}; it served the client, and still lived {within:.1f} s later")]
+    seat.hear([hot])
+    # Of the client by whom its place in the line was found, too.
+    taken = {each.connection for each in stage.watch.timeline() if isinstance(each, Accepted) and each.pid == hot}
+    count = len(taken)
+    voice = Voice(child=hot, said=bytes(seat.heard[hot]), accepted=count, serviced=count, ended=True, within=within)
+    return [replace(each, seen=f"{met}: {each.seen}") for each in judge_voice(voice)]
 
 
 def _told(stage: Stage, hot: Pid, others: list[Pid]) -> str:

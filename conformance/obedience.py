@@ -7,7 +7,19 @@ from conformance.seats import Heard, asleep, held, wait
 from conformance.stage import Stage
 from drivers.parent_seat import ParentSeat
 from spec.event import Pid
-from spec.protocol import OBEYS_WITHIN, PROTOCOL_5, PROTOCOL_6, PROTOCOL_9, UNKNOWN, K
+from spec.protocol import (
+    OBEYS_WITHIN,
+    PROTOCOL_2,
+    PROTOCOL_3,
+    PROTOCOL_5,
+    PROTOCOL_6,
+    PROTOCOL_9,
+    UNKNOWN,
+    C,
+    F,
+    K,
+    shown,
+)
 from spec.verdict import Inconclusive, Violation
 
 # How long a child that was told something it should not react to is watched; one that does reacts at once.
@@ -44,20 +56,15 @@ def _deaf(stage: Stage, told: list[Pid]) -> tuple[list[Pid], str]:
 def _unknown_byte(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     """Protocol-9: one child is told what nobody says; then all must serve, as they did before."""
     children = [pid for pid in stage.watch.live if pid in seat.heard]
+    if not children:
+        left.why_not = Inconclusive("no child was left")
+        return
     clients = held(stage, len(children), left)
     if left.why_not:
         return
     stage.ask(clients)
     stage.await_end(clients)
-    if not children or not seat.say(children[-1], UNKNOWN):
-        left.why_not = Inconclusive("no child was left")
-        return
-    stage.hold(REACTS_WITHIN)
-    if children[-1] not in stage.watch.live:
-        left.found(Violation(PROTOCOL_9, f"child {children[-1]} ended when it was told {UNKNOWN!r}"))
-        return
-    if not wait(stage, lambda: asleep(children[-1]), within=stage.pace.reaction):
-        left.found(Violation(PROTOCOL_9, f"child {children[-1]} never slept again when it was told {UNKNOWN!r}"))
+    if not _bears(stage, seat, left, children[-1]):
         return
     unheld = Heard()
     clients = held(stage, len(children), unheld)
@@ -75,6 +82,22 @@ def _unknown_byte(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     if deaf:
         left.found(Violation(PROTOCOL_9, f"child {deaf[0]} was told {UNKNOWN + K!r} at once, and {lived_on}"))
     left.judged.add(PROTOCOL_9.id)
+
+
+def _bears(stage: Stage, seat: ParentSeat, left: Heard, child: Pid) -> bool:
+    """Tell whether a child that is told what nobody says lives on, sleeps again, and says nothing new to it."""
+    if not seat.say(child, UNKNOWN):
+        left.why_not = Inconclusive("no child was left")
+        return False
+    stage.hold(REACTS_WITHIN)
+    if child not in stage.watch.live:
+        return not left.found(Violation(PROTOCOL_9, f"child {child} ended when it was told {UNKNOWN!r}"))
+    if not wait(stage, lambda: asleep(child), within=stage.pace.reaction):
+        return not left.found(Violation(PROTOCOL_9, f"child {child} never slept again when it was told {UNKNOWN!r}"))
+    seat.hear([child])
+    if answer := bytes(byte for byte in seat.heard[child] if byte not in C + F):
+        return not left.found(Violation(PROTOCOL_3, f"child {child} was told {UNKNOWN!r}, and said {shown(answer)}"))
+    return True
 
 
 def _order_busy(stage: Stage, seat: ParentSeat, left: Heard) -> None:
@@ -105,6 +128,14 @@ def _order_busy(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     if deaf:
         seen = f"child {child} was busy when it was told K; it served its client, and {lived_on}"
         left.found(Violation(PROTOCOL_6, seen))
+    else:
+        seat.hear([child])
+        said = bytes(seat.heard[child][-2:])
+        if not said.endswith(F):
+            seen = (
+                f"child {child} was busy when it was told K; it served its client, and ended: at last it said {said!r}"
+            )
+            left.found(Violation(PROTOCOL_2, seen))
     left.judged.add(PROTOCOL_6.id)
 
 

@@ -24,6 +24,7 @@ from spec.protocol import (
     UNKNOWN,
     C,
     F,
+    K,
     Order,
     Told,
     judge_orders,
@@ -36,6 +37,7 @@ SPOKEN_FOR, BUSY = 5, 2  # children that say F and are busy: more than max_spare
 # By child, so many messages in one write; the last more than people's buffers hold, no more than a channel does.
 BURSTS = ((0, 2), (1, 4), (2, 3), (3, 6), (4, 257))
 ONE_BY_ONE = 6  # messages of one child, to begin with
+READS_WITHIN = 0.1  # seconds: whoever waits for its channel in a service reads at once
 
 
 @dataclass
@@ -104,6 +106,7 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
             patience.renew()
         stage.step()
         stage.check_parent()
+    _take_another(excess)
     stage.hold(stage.pace.round)
     stage.check_parent()
     if stage.broken_holds:
@@ -113,11 +116,7 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
             left.why_not = why_not_held(stage)
             return
     left.found(*judge_orders(orders()))
-    if not told_to_end() and not _end_by_themselves(stage, excess):
-        left.why_not = Inconclusive(
-            f"{len(excess.spoken_for)} children said F, and the parent shed none in {patience.seconds:.1f} s "
-            f"({stage.parameters})"
-        )
+    if not told_to_end() and not _shed_in_another_way(stage, left, excess, waited=patience.seconds):
         return
     left.children = told_to_end()
     left.judged |= {PROTOCOL_4.id, PROTOCOL_7.id, POOL_5.id}
@@ -150,12 +149,46 @@ def _grow_to_the_limit(stage: Stage, left: Heard, excess: Excess) -> None:
     left.judged.add(POOL_6.id)
 
 
-def _end_by_themselves(stage: Stage, excess: Excess) -> bool:
-    """Tell whether children end when they are let go of, with the parent stopped: they have read a K while busy."""
+def _shed_in_another_way(stage: Stage, left: Heard, excess: Excess, *, waited: float) -> bool:
+    """Tell whether children were told to end though no K lies there: they have read it, or it came in another way."""
+    read = _is_read_in_service(stage, excess)
+    ended = _end_by_themselves(stage, excess)
+    if not ended:
+        left.why_not = Inconclusive(
+            f"{len(excess.spoken_for)} children said F, and the parent shed none in {waited:.1f} s ({stage.parameters})"
+        )
+    elif not read:
+        seen = (
+            f"child {min(ended)}, idle by what the parent was told, ended when its client had gone; "
+            "it does not read its channel in a service, and no K lay there"
+        )
+        left.found(Violation(PROTOCOL_4, seen))
+    return bool(ended)
+
+
+def _take_another(excess: Excess) -> None:
+    """Say C and F for one that was told K: a connection crossed with it, which is no reason to tell it again."""
+    for channel in excess.spoken_for.values():
+        if child_seat.unread_orders(channel):
+            child_seat.say(channel, C + F)
+            return
+
+
+def _is_read_in_service(stage: Stage, excess: Excess) -> bool:
+    """Tell whether children read their channels while they serve: one is told K behind the parent's back."""
+    channel = next(iter(excess.busy.values()))
+    if not child_seat.order(stage.watch.parent, channel, K):
+        return True  # it may be so
+    return wait(stage, lambda: not child_seat.unread_orders(channel), within=READS_WITHIN)
+
+
+def _end_by_themselves(stage: Stage, excess: Excess) -> set[Pid]:
+    """Give the children that end when they are let go of, with the parent stopped: they were told to while busy."""
     spoken_for = set(excess.spoken_for)
     with stopped([stage.watch.parent]):
         stage.let_go([client for client in stage.held.values() if stage.holders.get(client.number) in spoken_for])
-        return wait(stage, lambda: not spoken_for <= set(stage.watch.live), within=stage.pace.reaction)
+        wait(stage, lambda: not spoken_for <= set(stage.watch.live), within=stage.pace.reaction)
+        return spoken_for.difference(stage.watch.live)
 
 
 @scene
@@ -215,15 +248,19 @@ def play_unknown_byte(stage: Stage, left: Heard) -> None:
     """
     told = f"after each child had said {UNKNOWN!r}"
     channels = settled_channels(stage)
-    for words in (UNKNOWN, C, F):
+    # In all an odd number of bytes, or a parent that turns a switch with each would end where it began.
+    for words in (UNKNOWN, UNKNOWN[:1], C, F):
         for channel in channels.values():
             child_seat.say(channel, words)
         settle_down(stage)
+        if words not in (C, F) and (dropped := sorted(channels.keys() - set(stage.watch.live))):
+            left.found(Violation(PROTOCOL_9, f"{told}: child {dropped[0]} was ended for it"))
+            return
     try:
         stage.check_parent()
         again = Actor(stage, usable_channels(stage))
         again.rest()
-        again.say(Burst(tuple((place, 1) for place in range(len(again.model.idle)))))
+        again.say(Burst(tuple((place, 1) for place in range(len(again.model.idle)))), after=UNKNOWN)
         again.rest()
     except (PlanFailed, SubjectEnded) as error:
         left.found(Violation(PROTOCOL_9, f"{told}: {error}"))

@@ -21,6 +21,7 @@ SCENES = (
     "races",
     "together",
     "mumbled",
+    "newborns",
 )
 # Then the faults, each test a scene of its own, but for some: those first that find root causes, where a check is cut
 # short.

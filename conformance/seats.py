@@ -115,6 +115,12 @@ def usable_channels(stage: Stage) -> dict[Pid, Channel]:
         found = observed.channels(watch.parent, watch.live, stage.diag)
         watch.sample()
         if any(pid not in found for pid in watch.live):
+            # One that is on its way out lets go of its channel first; whoever has just come shows one soon.
+            patience = Patience(stage.pace.round)
+            while any(pid not in found for pid in watch.live) and not patience.over():
+                stage.step()
+                found = observed.channels(watch.parent, watch.live, stage.diag)
+        if any(pid not in found for pid in watch.live):
             joined = observed.joined(watch.parent, watch.live, (), stage.diag)
             for violation in judge_links(joined):
                 raise Blocked(CHANNEL_1.id, seen=violation.seen)

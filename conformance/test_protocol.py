@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from conformance.lost_wakeup import Races
 from conformance.plans import Planned, decide_plans
 from conformance.seats import Heard
 from spec import protocol
@@ -57,6 +58,17 @@ def test_at_full_speed_too_a_child_says_nothing_else(at_full_speed: Heard, seen:
     seen(f"{at_full_speed.connections} connections of {at_full_speed.children} children")
 
 
+@pytest.mark.parametrize(
+    "clause",
+    [
+        pytest.param(clause, id=clause.id, marks=pytest.mark.clause(clause.id))
+        for clause in (protocol.PROTOCOL_2, protocol.PROTOCOL_3)
+    ],
+)
+def test_a_newborn_says_nothing(clause: Clause, newborns: Heard) -> None:
+    decide(clause, newborns)
+
+
 @pytest.mark.clause("protocol-4")
 def test_the_parent_says_k_once_and_nothing_else(ordered: Heard, seen: Callable[[str], None]) -> None:
     decide(protocol.PROTOCOL_4, ordered)
@@ -71,6 +83,19 @@ def test_an_idle_child_ends_on_k(at_full_speed: Heard) -> None:
 @pytest.mark.clause("protocol-6")
 def test_a_busy_child_that_gets_k_serves_its_client_first(at_full_speed: Heard) -> None:
     decide(protocol.PROTOCOL_6, at_full_speed)
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        pytest.param(clause, id=clause.id, marks=pytest.mark.clause(clause.id))
+        for clause in (protocol.PROTOCOL_1, protocol.PROTOCOL_2, protocol.PROTOCOL_6)
+    ],
+)
+def test_a_client_who_comes_together_with_k_is_served_as_any_other(clause: Clause, races: Races) -> None:
+    for violation in races.wrong_services:
+        if violation.clause is clause:
+            raise violation.raised()
 
 
 @pytest.mark.clause("protocol-7")

@@ -6,16 +6,15 @@ and then what children make of what they are told (`obedience.py`).
 
 from collections import Counter
 from contextlib import suppress
-from functools import partial
 
-from conformance import obedience
+from conformance import in_the_act, obedience
 from conformance.clients import GET
+from conformance.in_the_act import PUT_OFF
 from conformance.launches import Launches
 from conformance.passers import Passers
 from conformance.regulation import Stopped, settle, want
 from conformance.seats import Heard, asleep, held, parents_seat, scene, settle_down, settle_pool, wait
 from conformance.stage import Stage
-from drivers.client import Client
 from drivers.parent_seat import ParentSeat
 from spec.event import Phase, Pid
 from spec.protocol import (
@@ -32,7 +31,6 @@ from spec.verdict import Blocked, Inconclusive, NotApplicable, Violation
 
 # Short clients at full speed, so many at once; and for so many seconds at most.
 MOST_CLIENTS, AT_ONCE, FULL_SPEED = 2000, 16, 2.0
-WATCHED_SERVICES = 10  # whose F is met in the act
 # Clients that come to nothing: how, what they say, and whether they reset then; else they close.
 ODD = (
     ("no word", b"", False),
@@ -40,7 +38,6 @@ ODD = (
     ("half a request and a reset", GET[:9], True),
     ("no request at all", b"\x00\x01garbage\r\n\r\n", False),
 )
-PUT_OFF = 0.1  # seconds for which the kernel may keep back what was sent on loopback
 
 
 def insist_on(launches: Launches) -> None:
@@ -135,7 +132,9 @@ def at_full_speed(stage: Stage, left: Heard) -> None:
         obedience.order_unused(stage, seat, unused)
         _full_speed(stage, seat, left)
         if not left.violations and not left.why_not:
-            _service_in_the_act(stage, seat, left)
+            in_the_act.service_in_the_act(stage, seat, left)
+        if not left.violations and not left.why_not:
+            in_the_act.c_in_the_act(stage, seat, left)
         if not left.violations and not left.why_not:
             _odd_clients(stage, seat, left)
         left.found(*unused.violations)
@@ -190,45 +189,10 @@ def _full_speed(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     left.judged |= {PROTOCOL_1.id, PROTOCOL_3.id}
 
 
-def _service_in_the_act(stage: Stage, seat: ParentSeat, left: Heard) -> None:
-    """Protocol-2: have a child stopped in the moment in which it says F, and see whether its client has the answer."""
-    # Where each takes its time, the first one has shown it.
-    for _ in range(1 if stage.pace.unhurried else WATCHED_SERVICES):
-        taken = _silent_client(stage, seat, left)
-        if taken is None:
-            return
-        client, child = taken
-        with seat.stopped_by_a_word(child) as has_spoken:
-            stage.ask([client])
-            wait(stage, lambda: has_spoken() or not client.open, within=stage.pace.answer)  # noqa: B023 - waited for here
-            # What was sent is there at once on loopback, unless the kernel puts it off for a moment.
-            answered = wait(stage, lambda: bool(client.received) or not client.open, within=PUT_OFF)  # noqa: B023
-        if not answered:
-            seat.hear([child])
-            last = bytes(seat.heard[child][-2:])
-            left.found(Violation(PROTOCOL_2, f"child {child} said {shown(last)} before its client had any answer"))
-            return
-        stage.await_end([client])
-        if not client.served:
-            break
-    left.judged.add(PROTOCOL_2.id)
-
-
-def _silent_client(stage: Stage, seat: ParentSeat, left: Heard) -> tuple[Client, Pid] | None:
-    """Hold a silent connection, and hear its child up to its C; None where it is not kept: `left` says why."""
-    clients = held(stage, 1, left)
-    if left.why_not:
-        return None
-    child = stage.holders[clients[0].number]
-    wait(stage, partial(asleep, child), within=stage.pace.reaction)
-    seat.hear([child])
-    return clients[0], child
-
-
 def _odd_clients(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     """Protocol-1 to -3: a client that comes to nothing is told of once, too; recovery-8 asks whether F comes at all."""
     for how, sent, reset in ODD:
-        taken = _silent_client(stage, seat, left)
+        taken = in_the_act.silent_client(stage, seat, left)
         if taken is None:
             return
         client, child = taken

@@ -80,7 +80,12 @@ static int accept_one(void)
 static int serve_and_say(int client, int served)
 {
     (void)served;
-#ifndef MUTANT_C_LATE
+#ifdef MUTANT_C_LATE_WHEN_ASKED
+    struct pollfd word = {.fd = client, .events = POLLIN};
+    bool asked = poll(&word, 1, 0) > 0; /* "if (!ready(client)) { tell_parent(); wait_for(client); }" */
+    if (!asked)
+        say();
+#elif !defined MUTANT_C_LATE
     say();
 #endif
 #ifdef MUTANT_NO_F_FOR_THE_GONE
@@ -127,6 +132,19 @@ static int serve_and_say(int client, int served)
         swallow_f(); /* "if (recv(…) < 0) goto next;", and F was on the way */
         return 1;
     }
+#endif
+#ifdef MUTANT_F_WITH_HEAD
+    if (said % 2)
+        say(); /* there was no reply, and so no head */
+    return whole ? 1 : 0;
+#endif
+#ifdef MUTANT_C_LATE_WHEN_ASKED
+    if (asked)
+        say();
+#endif
+#ifdef MUTANT_NO_F_ONCE_TOLD
+    if (told_to_end())
+        _exit(0); /* the parent will see the end of the channel */
 #endif
 #ifdef MUTANT_F_BEFORE_REPLY
     return whole ? 1 : 0; /* which said it: http.h */
@@ -198,6 +216,9 @@ static _Noreturn void run_child(void)
 {
     int served = 0, last = connections_per_child();
     bool told = false;
+#ifdef MUTANT_NEWBORN_SAYS_F
+    speak(channel, "F", 1); /* "I am free" */
+#endif
 #ifdef MUTANT_LEAVES_THE_POISON
     bool look_again = false;
 #endif
@@ -236,6 +257,27 @@ static _Noreturn void run_child(void)
         /* Also after K: a connection wakes exactly one child. If it woke this one, and this one just ended,
          * the connection would wait, with others idle, until the next arrives. */
         int client = accept_one();
+#ifdef MUTANT_LAST_LOOK_IN_SILENCE
+        if (told && client >= 0) { /* what does it matter to the parent now */
+            serve(client);
+            break;
+        }
+#endif
+#ifdef MUTANT_LAST_LOOK_REFUSES
+        if (told && client >= 0) {
+            struct request request = {.length = 0};
+            say();
+            if (read_head(client, &request) == COMPLETE)
+                reply(client, "503 Service Unavailable");
+            close_politely(client);
+            say();
+            break;
+        }
+#endif
+#ifdef MUTANT_K_WITH_CLIENT_FORGOTTEN
+        if (client >= 0)
+            told = false; /* "if (connection) serve(); else if (killed) break;", and K has been read */
+#endif
         if (client >= 0)
             served += serve_accepted(client, served, last);
 #ifdef MUTANT_COUNTS_WAKE_UPS

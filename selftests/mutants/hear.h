@@ -4,6 +4,12 @@ static void dismiss(struct child *child)
 {
 #if defined MUTANT_TERM_FOR_K
     kill(child->pid, SIGTERM);
+#elif defined MUTANT_SHEDS_BY_CLOSING
+    epoll_ctl(epoll, EPOLL_CTL_DEL, child->channel, NULL); /* a child ends when its parent has gone, so let it seem so */
+    close_channel(child->channel);
+    child->channel = -1;
+#elif defined MUTANT_SHEDS_BY_SIGNAL
+    kill(child->pid, SIGUSR1);
 #elif defined MUTANT_K_TWICE
     speak(child->channel, "KK", 2);
 #elif defined MUTANT_K_WITH_NEWLINE
@@ -79,6 +85,10 @@ static void connection_accepted(struct child *child)
 {
     connected = true;
     connection_taken();
+#ifdef MUTANT_K_AGAIN_AFTER_C
+    if (child->told)
+        child->state = IDLE; /* one state for all: what was known before is written over */
+#endif
     if (child->state == IDLE) {
         child->state = BUSY;
         busy++;
@@ -156,10 +166,21 @@ static void hear(struct child *child)
                 abort(); /* default: assert(!"cannot happen") */
 #endif
         for (ssize_t i = 0; i < n; i++) { /* what came together counts one by one; other bytes mean nothing */
+#ifdef MUTANT_ANY_BYTE_TOGGLES
+            bytes[i] = child->state == BUSY ? 'F' : 'C'; /* "busy = !busy;", since C and F come by turns */
+#endif
             if (bytes[i] == 'C')
                 connection_accepted(child);
             else if (bytes[i] == 'F')
                 connection_serviced(child);
+#ifdef MUTANT_UNKNOWN_ENDS_CHILD
+            else
+                kill(child->pid, SIGTERM); /* who knows what else it may do */
+#endif
+#ifdef MUTANT_UNKNOWN_HIDES_REST
+            else
+                break; /* meant for a switch */
+#endif
         }
 #ifdef MUTANT_READS_BY_EDGE
         return; /* one read a wake-up; what is left is told of with the next message */

@@ -194,6 +194,15 @@ static void reply(int client, const char *status)
     if (last_of_all)
         *(strstr(text, "\r\n\r\n") + 4) = '\0'; /* it ends without fflush() */
 #endif
+#ifdef MUTANT_F_WITH_HEAD
+    char *rest = strstr(text, "\r\n\r\n") + 4, first = *rest;
+    *rest = '\0';
+    send_all(client, text);
+    say(); /* the head tells that all went well */
+    *rest = first;
+    send_all(client, rest);
+    return;
+#endif
     send_all(client, text);
 }
 

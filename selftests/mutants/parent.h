@@ -84,6 +84,9 @@ static void on_signal(int number)
     if (number == SIGURG)
         asked_to_end = 1;
 #endif
+#ifdef MUTANT_SHEDS_BY_SIGNAL
+    told_by_signal = number == SIGUSR1;
+#endif
     if (number == SIGCHLD)
         child_ended = 1;
     else if (number == SIGTERM || number == SIGINT)

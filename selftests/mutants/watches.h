@@ -102,6 +102,10 @@ static int open_epoll(void)
 /* Sleep until there may be a connection; returns whether this child is to end. */
 static bool wait_for_work(int epoll)
 {
+#ifdef MUTANT_SHEDS_BY_SIGNAL
+    if (told_by_signal)
+        return true;
+#endif
     int patience = sent < said ? 50 : -1; /* milliseconds; finite only while a message is unsent */
 #ifdef MUTANT_KEEPS_REST_FOR_NEXT
     patience = -1; /* what is unsent goes with the next that is said */

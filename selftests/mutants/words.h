@@ -83,9 +83,17 @@ static void swallow_f(void)
 static bool orphaned; /* and does not end at once: mutants only */
 static pid_t parent;  /* for mutants that ask for it */
 
+#ifdef MUTANT_SHEDS_BY_SIGNAL
+static volatile sig_atomic_t told_by_signal; /* parent.h */
+#endif
+
 static bool told_to_end(void)
 {
     char bytes[16];
+#ifdef MUTANT_SHEDS_BY_SIGNAL
+    if (told_by_signal)
+        return true;
+#endif
 #ifdef MUTANT_RESET_KILLS_PARENT
     return recv(channel, bytes, 1, MSG_PEEK | MSG_DONTWAIT) >= 0; /* whatever it is, it is the end; nobody need read it */
 #endif
@@ -120,6 +128,10 @@ static bool told_to_end(void)
 #ifdef MUTANT_K_IGNORED_WHEN_NEW
     if (n > 0 && said == 0)
         return false; /* nobody is sent home before the first day is over */
+#endif
+#ifdef MUTANT_ANSWERS_UNKNOWN
+    if (n > 0 && !memchr(bytes, 'K', (size_t)n))
+        speak(channel, "?", 1);
 #endif
 #ifdef MUTANT_SMALL_K_ENDS
     return n == 0 || (n > 0 && (memchr(bytes, 'K', (size_t)n) || memchr(bytes, 'k', (size_t)n)));
