@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from conformance import applicable, pace, plans
+from conformance.backstop import Backstop
 from conformance.launches import Launches
 from conformance.run_notes import RunNotes
 from conformance.scenes import place_of
@@ -67,6 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare a check, in the controller and in each worker."""
     config.addinivalue_line("markers", "clause(id): the clause that the test decides")
+    config.pluginmanager.register(Backstop(), "backstop")
     try:
         chosen = _chosen(config)
         config.stash[PROFILE] = _profile(config)
