@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from conformance.passers import Passers
 from conformance.regulation import QuietRound, Stopped, await_reaping, rest, settle, settle_start, want
-from conformance.stage import Stage, SubjectEnded
+from conformance.stage import Patience, Stage, SubjectEnded
 from drivers.client import Client
 from spec.accept import ACCEPT_4, judge_holders
 from spec.event import Collapsed, Lost, Phase, Pid, Stranded, Timeline, Wanted
@@ -195,9 +195,14 @@ def _look_at_broken(stage: Stage, tide: Tide) -> None:
     for client in stage.broken_holds:
         if stage.holders.get(client.number) in stage.watch.live or client.number not in stage.holders:
             growing = {Phase.SHORTAGE, Phase.FLOOD_TIDE, Phase.HIGH_WATER}.difference(tide.phases)
-            if client.number not in stage.holders and not client.received and growing:
-                busy = f"{len(stage.busy())} of {len(stage.watch.live)} children busy"
-                tide.refused = f"with {busy}, a client was {client.why_lost()}"
+            patience = Patience(stage.pace.reaction if client.received and growing else 0.0)
+            while len(stage.busy()) < len(stage.watch.live) and not patience.over():
+                stage.step()
+            busy, live = len(stage.busy()), len(stage.watch.live)
+            # Where all are busy with others, no child can have answered it.
+            if client.number not in stage.holders and growing and (not client.received or busy == live):
+                answer = f", after {bytes(client.received[:40])!r}" if client.received else ""
+                tide.refused = f"with {busy} of {live} children busy, a client was {client.why_lost()}{answer}"
             elif client.received:
                 tide.silent_answered = f"a silent client was answered with {bytes(client.received[:40])!r}"
             else:

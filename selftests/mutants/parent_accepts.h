@@ -3,7 +3,7 @@
 enum { PARENT_LISTENS = MOST_CHILDREN, PARENTS_BELL }; /* epoll's data, beyond the slots of the pool */
 
 #if defined MUTANT_PARENT_SERVES_ALWAYS || defined MUTANT_PARENT_SERVES_WHEN_FULL || \
-    defined MUTANT_PARENT_DROPS_WHEN_FULL || defined MUTANT_DISPATCHER || defined MUTANT_DISPATCHER_LISTENER_HELD
+    defined MUTANT_PARENT_DROPS_WHEN_FULL || defined MUTANT_PARENT_ANSWERS_WHEN_FULL || defined MUTANT_DISPATCHER || defined MUTANT_DISPATCHER_LISTENER_HELD
 
 static volatile int parents_client = -1; /* one at a time, in a thread: the regulation goes on */
 static int handed;                       /* connections that no child has said C of */
@@ -16,7 +16,7 @@ static bool parent_is_to_listen(int idle, int live)
     return parents_client < 0;
 #elif defined MUTANT_PARENT_SERVES_WHEN_FULL
     return parents_client < 0 && full;
-#elif defined MUTANT_PARENT_DROPS_WHEN_FULL
+#elif defined MUTANT_PARENT_DROPS_WHEN_FULL || defined MUTANT_PARENT_ANSWERS_WHEN_FULL
     return full;
 #else
     return idle > handed;
@@ -49,6 +49,9 @@ static void parent_takes_one(void)
         return;
 #if defined MUTANT_PARENT_DROPS_WHEN_FULL
     close(client);
+#elif defined MUTANT_PARENT_ANSWERS_WHEN_FULL
+    reply(client, "503 Service Unavailable");
+    close_politely(client);
 #elif defined HANDED_OVER
     send_descriptor(client);
     handed++;
