@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from observers import epoll_interest, procfs
 from observers.sock_diag import SockDiag, UnixSocket
 from spec.channel import Channel, End, Joined, Kind, Link
+from spec.epoll import EPOLLIN
 from spec.event import Inode, Pid
 from subject.duplicate import EndGone, duplicated
 
@@ -82,6 +83,12 @@ def maker(parent: Pid, channel: Channel) -> Pid | None:
     return Pid(_UCRED.unpack(told)[0])
 
 
+def _watched_for_words(pid: Pid) -> set[Inode]:
+    """Give what a process waits to read from; a stream that it writes its log to may be watched for its end alone."""
+    entries = [entry for epoll in epoll_interest.epolls(pid).values() for entry in epoll]
+    return {entry.inode for entry in entries if entry.events & EPOLLIN}
+
+
 class _Look:
     """One look at the sockets of a network and the descriptors of a parent."""
 
@@ -112,8 +119,7 @@ class _Look:
         streams = [each for each in likely if self.sockets[each.childs_inode].kind == socket.SOCK_STREAM]
         if len(streams) < 2:
             return streams[0] if streams else None
-        watched = {entry.inode for epoll in epoll_interest.epolls(pid).values() for entry in epoll}
-        by_parent = {entry.inode for epoll in epoll_interest.epolls(self._parent).values() for entry in epoll}
+        watched, by_parent = _watched_for_words(pid), _watched_for_words(self._parent)
         return max(
             streams,
             key=lambda each: (

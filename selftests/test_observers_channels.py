@@ -1,12 +1,13 @@
 """Channels as they are found, against children that the tests fork, each joined to its parent in its own way."""
 
 import os
+import select
 import socket
 from collections.abc import Iterator
 
 import pytest
 
-from observers import channels, procfs
+from observers import channels, epoll_interest, procfs
 from observers.sock_diag import NETLINK_SOCK_DIAG, SockDiag
 from selftests.facts import settle
 from selftests.programs import Program
@@ -16,7 +17,7 @@ from spec.event import Pid
 # A parent with two children, each joined to it by whatever `join` gives: (parent's end, child's end).
 PARENT = """
 import os, select, signal, socket, sys
-ours, theirs = [], []
+ours, theirs, logs = [], [], {}
 def pool(join, *, child=lambda end: None, keep=False, tidy=True):
     for _ in range(2):
         mine, its = join()
@@ -27,10 +28,14 @@ def pool(join, *, child=lambda end: None, keep=False, tidy=True):
             child(its)
             wait = select.epoll()
             wait.register(its, select.EPOLLIN)
+            for log in logs.get(its, ()):
+                wait.register(log, select.EPOLLRDHUP)
             while True:
                 wait.poll()
         ours.append(mine)
         theirs.append(its)
+        for log in logs.get(its, ()):
+            log.close()
         if not keep:
             its.close()
     watch = select.epoll()
@@ -95,6 +100,26 @@ def test_with_all_ends_everywhere_the_own_one_is_that_on_which_a_child_waits(
     assert len(told) == 4, "both ends of both"
     assert any(f"the parent {parent}" in seen for seen in told)
     assert any("the child itself" in seen for seen in told)
+
+
+@using("""
+def with_a_log():
+    mine, its = socket.socketpair()
+    parents_log, log = socket.socketpair()  # of higher descriptors
+    ours.append(parents_log)
+    logs[its] = [log]
+    return mine, its
+pool(with_a_log, tidy=False)
+""")
+def test_a_stream_that_a_child_does_not_wait_to_read_from_is_not_its_channel(
+    family: tuple[Pid, list[Pid]], diag: SockDiag
+) -> None:
+    parent, children = family
+    channel = channels.channels(parent, children, diag)[children[0]]
+    own = [pid for pid in children if channel.childs_inode in procfs.socket_inodes(pid)]
+    assert children[0] in own
+    (epoll,) = epoll_interest.epolls(children[0]).values()
+    assert {entry.inode for entry in epoll if entry.events & select.EPOLLIN} == {channel.childs_inode}
 
 
 @using("pool(lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))")
