@@ -7,7 +7,7 @@ played once and judged by many tests.
 import fcntl
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -228,15 +228,22 @@ class Launches(DrawnSets):
         return self.profile.port is not None and not self.isolate
 
     def _end(self, stage: Stage) -> None:
-        if not stage.closed:
-            self.output = last_lines(stage.report().output, lines=8, joined_by="\n")
+        self._note_output(stage)
         stage.close()
 
     def last_output(self) -> str:
         """Give the last lines of the subject's output, of the launch that the last test used."""
-        if self._current is not None and not self._current.closed:
-            self.output = last_lines(self._current.report().output, lines=8, joined_by="\n")
+        if self._current is not None:
+            self._note_output(self._current)
         return self.output
+
+    def _note_output(self, stage: Stage) -> None:
+        """Keep the last lines of a launch that still has its warden; without one, what was kept before stands."""
+        if stage.closed:
+            return
+        # Output goes with a finding: that it can't be had is no reason to lose the finding.
+        with suppress(LaunchRefused):
+            self.output = last_lines(stage.report().output, lines=8, joined_by="\n")
 
     def _as_it_was(self, stage: Stage) -> bool:
         if stage.closed or stage.watch.parent_ended:

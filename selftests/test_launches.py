@@ -1,5 +1,8 @@
 """What a worker remembers of what it has looked at, and what it looks at side by side."""
 
+import os
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +13,10 @@ import pytest
 from conformance.account import Account, Purpose
 from conformance.launches import Launches
 from conformance.pace import Pace
+from observers import procfs
+from selftests.facts import settle
+from selftests.scripted import BOUNDS, WORDS
+from subject.isolation import isolation_allowed
 from subject.profile import Profile
 
 LONGEST = 20.0  # seconds that one waits for the other
@@ -71,6 +78,20 @@ def test_where_all_need_one_port_each_waits_for_the_one_before(launches: Launche
 
     alone.side_by_side({"one": look("one", []), "two": look("two", ["one"])})
     assert alone.remember("one", str) is alone.remember("two", str) is None
+
+
+def test_what_the_subject_said_last_outlives_the_warden(tmp_path: Path) -> None:
+    """It goes with a finding, which must not be lost with it."""
+    source = f"{WORDS}listener = listen()\nprint('said before', flush=True)\nwait()"
+    (tmp_path / "server.py").write_text(source, encoding="utf-8")
+    profile = Profile(command=f"{sys.executable} -I -S server.py {{port}} 1 2", cwd=tmp_path)
+    launches = Launches(profile=profile, pace=Pace(), seed=7, folder=tmp_path, isolate=isolation_allowed())
+    with launches.launched(BOUNDS) as stage:
+        settle(lambda: "said before" in launches.last_output(), what="what it said")
+        os.kill(stage.launch.warden, signal.SIGKILL)
+        settle(lambda: procfs.look(stage.launch.warden).ended, what="the warden's end")
+        assert launches.last_output() == "said before"
+    assert stage.closed
 
 
 def test_of_accounts_that_were_kept_at_the_same_time_the_longest_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,20 @@ def test_output_that_is_no_text_is_shown_as_far_as_it_can_be(*, isolate: bool) -
         assert launch.report(output=False).output == ""
 
 
+def test_a_record_full_of_noise_is_told_to_its_last_byte(*, isolate: bool) -> None:
+    """Bytes that JSON would write as six characters each, as many as are kept: they go into one message yet."""
+    source = f"""
+import os
+noise = memoryview(bytes([0, 1, 0xFF, 0x7F]) * {RECORD // 4})
+while noise:
+    noise = noise[os.write(1, noise):]
+"""
+    with Launch(order(source, isolate=isolate)) as launch:
+        settle_status(launch)
+        settle(lambda: launch.report(output=False).written == RECORD, what="all of it")
+        assert launch.report().output == "\0\x01\ufffd\x7f" * (RECORD // 4)
+
+
 @pytest.mark.parametrize(("code", "status"), [("raise SystemExit(3)", 3), ("import os; os.abort()", -signal.SIGABRT)])
 def test_the_status_of_the_launched_process_is_told(code: str, status: int, *, isolate: bool) -> None:
     with Launch(order(code, isolate=isolate)) as launch:

@@ -162,7 +162,8 @@ class Launch:
         """Ask what is known of the launch; with the output only where asked for."""
         self._tell({"ask": "report", "output": output})
         answer, _ = self._hear()
-        return Report(answer["status"], answer["output"], answer["written"], answer["ended_for"])
+        output_so_far = bytes.fromhex(answer["output"]).decode("utf-8", "replace")
+        return Report(answer["status"], output_so_far, answer["written"], answer["ended_for"])
 
     def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
         """Make a socket in the subject's network. A socket stays in the network that it was made in, whoever has it."""

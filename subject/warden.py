@@ -25,7 +25,9 @@ from subject.referee import Referee
 from subject.syscall_filter import HandOver
 
 RECORD = 64 * 1024  # bytes of output kept: the last ones
-MESSAGE = 200_000  # bytes, more than any message; SOCK_SEQPACKET keeps their bounds
+# Bytes: more than any message, the record in hex among them, and less than a socket's buffer holds (212,992 by
+# default), or it could not be sent. SOCK_SEQPACKET keeps their bounds.
+MESSAGE = 200_000
 PATROL = 0.1  # seconds between two counts of the subject's processes
 GULPS = 16  # reads of the terminal before others get their turn: a subject may write without end
 
@@ -163,7 +165,8 @@ class Warden:
                 {
                     "status": self.status,
                     "written": self.written,
-                    "output": bytes(self.record).decode("utf-8", "replace") if asked.get("output") else "",
+                    # Twice as long as it is, whatever it is: as text in JSON, noise would be six times as long.
+                    "output": self.record.hex() if asked.get("output") else "",
                     "ended_for": self.ended_for,
                 }
             )
