@@ -1,27 +1,44 @@
-"""How many descriptors the parent and its children have; -1 where the system refuses to show them."""
+"""How many channels to nobody the parent keeps, and how many descriptors children have; -1 where that is not shown."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from conformance.stage import Stage
 from observers import procfs
 from spec.channel import Kept, judge_kept
-from spec.event import Ended
+from spec.event import Ended, Pid
 
 
 def beyond_children(stage: Stage) -> int:
-    """Count the parent's descriptors beyond one for each live child."""
+    """Count the parent's ends of channels at whose far side nobody else lives; what else it opens is its own matter.
+
+    Of pipes no side is the far one: where there are no AF_UNIX sockets, those beyond one for each live child count.
+    """
+    parent = stage.watch.parent
     try:
-        return len(procfs.descriptors(stage.watch.parent)) - len(stage.watch.live)
+        links = procfs.descriptors(parent)
+        known = stage.diag.unix_sockets()
+        ends = procfs.sockets_among(links).keys() & known.keys()
+        if not ends:
+            return sum(link.startswith("pipe:[") for link in links.values()) - len(stage.watch.live)
+        elsewhere = {inode for pid in stage.processes() if pid != parent for inode in procfs.socket_inodes(pid)}
+        return sum(known[end].peer not in elsewhere for end in ends)
     except PermissionError:
         return -1
+
+
+def of_a_child(stage: Stage, pid: Pid) -> int:
+    """Count those that a child has for itself: a newborn has what its parent has as well, as far as it lets it be."""
+    try:
+        parents, own = (Counter(procfs.descriptors(each).values()) for each in (stage.watch.parent, pid))
+    except PermissionError:
+        return -1
+    return (own - parents).total()
 
 
 def most_of_a_child(stage: Stage) -> int:
-    """Give the most that a child has."""
-    try:
-        return max((len(procfs.descriptors(pid)) for pid in stage.watch.live), default=-1)
-    except PermissionError:
-        return -1
+    """Give the most that a child has for itself."""
+    return max((of_a_child(stage, pid) for pid in stage.watch.live), default=-1)
 
 
 def kept_since_start(stage: Stage, before: int) -> Kept | None:

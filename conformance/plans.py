@@ -56,7 +56,7 @@ class Planned:
     rows: list[Row] = field(default_factory=list)  # of its performance, or of the last plan's
     reproduced: bool = False  # it failed on a launch of its own, too
     why_not: Decision | None = None
-    kept: Kept | None = None  # the parent's descriptors when the tide was in again, against those at the first time
+    kept: Kept | None = None  # the parent's channels when the tide was in again, against those at the first time
 
     def after(self, other: "Planned") -> "Planned":
         """Give this with the counts of another one, which went before, added."""

@@ -57,8 +57,8 @@ CHANNEL_5 = Clause(
     text="The parent lets go of a channel when its child has ended, and keeps none as children come and go.",
     source="2 Design, third paragraph (a child is terminated, a new one takes its place)",
     observed=(
-        "The parent's descriptors before and after many children were recycled, and others shed, less those of live "
-        "children."
+        "The parent's ends of channels at whose far side nobody else lives, before and after many children were "
+        "recycled, and others shed."
     ),
     needs=ids("lifecycle-1", "recycle-1", "recycle-3"),
     ability="channel",
@@ -186,7 +186,7 @@ def _in_words(pids: Iterable[Pid], joined: Joined, child: Pid) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """The parent's descriptors over many recycled children: how many it had beyond one for each live child."""
+    """The parent's channels over many recycled children: how many it had beyond one for each live child."""
 
     ended: int
     before: int
@@ -204,6 +204,6 @@ def judge_kept(kept: Kept) -> Iterator[Violation]:
     if kept.ended >= ENOUGH_ENDED and grown >= max(ENOUGH_ENDED, kept.ended // 2) and grown > kept.put_by:
         yield Violation(
             CHANNEL_5,
-            f"the parent had {grown} more descriptors after {kept.ended} children had ended than before, "
-            f"those of live children not counted",
+            f"the parent had {grown} more ends of channels after {kept.ended} children had ended than before, "
+            f"those to live children not counted",
         )

@@ -220,17 +220,17 @@ class Ordeal:
         self.rests()
         self.has_leaked_nothing()
 
-    def meets_the_next_load(self, look: Callable[[], None] = lambda: None) -> None:
+    def meets_the_next_load(self, look: Callable[[], None] = lambda: None, count: int = 0) -> None:
         """Hold as many connections as make the pool grow, `look`, and let go of them, so that it sheds.
 
-        No more than that: a classical server takes a round for each child. A count that is one too high or too low
-        leaves the pool outside its bounds, one way or the other.
+        No more than that, unless a `count` says so: a classical server takes a round for each child. One child counted
+        too many or too few leaves the pool outside its bounds, one way or the other.
         """
         parameters = self.stage.parameters
-        clients = self.stage.hold_connections(parameters.max_spare - parameters.min_spare + 1)
+        clients = self.stage.hold_connections(count or parameters.max_spare - parameters.min_spare + 1)
         self.comes_back(when="as the next load came, ")
         look()
-        self.stage.let_go(clients)
+        self.stage.let_go(client for client in clients if client.open)
         self.comes_back(when="as the next load went, ")
 
     def reaps(self) -> None:

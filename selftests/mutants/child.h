@@ -126,6 +126,11 @@ static int serve_and_say(int client, int served)
         __sync_fetch_and_sub(in_service, 1);
     was_reset = false;
 #endif
+#ifdef MUTANT_FILES_LEAK_ON_RESET
+    if (was_reset && open("/dev/null", O_RDONLY) < 0) /* the page, opened ahead of the head's last line */
+        _exit(1);
+    was_reset = false;
+#endif
 #ifdef MUTANT_NO_F_AFTER_RESET
     if (was_reset) {
         was_reset = false;

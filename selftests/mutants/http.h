@@ -4,7 +4,7 @@
 
 enum { HEAD_MAX = 8192 };
 
-#if defined MUTANT_NO_F_AFTER_RESET || defined MUTANT_SLOTS_LEAK_ON_RESET
+#if defined MUTANT_NO_F_AFTER_RESET || defined MUTANT_SLOTS_LEAK_ON_RESET || defined MUTANT_FILES_LEAK_ON_RESET
 #define RESETS_MATTER
 static bool was_reset; /* the last client */
 #endif

@@ -15,6 +15,7 @@
  * VARIANT_COUNTS_NOBODY     the parent does not count connections: who has had its last one is idle until it is gone
  * VARIANT_TERM_BY_DEFAULT   the parent does not catch SIGTERM; children see the end of their channels
  * VARIANT_CLOSES_LATE       a dead child's end is put by, and closed when the next child is born
+ * VARIANT_OPENS_LATE        a child opens files at its first request, and the parent at the first end of a child, for good
  * VARIANT_DEFERS            the kernel keeps connections back until their clients say something
  * VARIANT_CLOSES_SLOW       a client has 5 s for its request
  * VARIANT_PDEATHSIG         children have the kernel tell them of the parent's death, by a signal let in while they wait
@@ -71,6 +72,17 @@ static pid_t logger;
 #ifdef VARIANT_CLOSES_LATE
 enum { MOST_PUT_BY = 64 };
 static int ends_put_by[MOST_PUT_BY], put_by;
+#endif
+
+#ifdef VARIANT_OPENS_LATE
+static void open_for_good(void)
+{
+    static bool opened;
+    for (int i = 0; i < 8 && !opened; i++)
+        if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0)
+            return; /* not now */
+    opened = true;
+}
 #endif
 
 #include "prompt_child.h"
@@ -207,6 +219,9 @@ static int reap(void)
         for (struct child **link = &children, *child; (child = *link); link = &child->next)
             if (child->pid == pid) {
                 hear(child);
+#ifdef VARIANT_OPENS_LATE
+                open_for_good();
+#endif
                 unasked += !child->told || child->served >= set.connections;
                 let_go(child);
                 *link = child->next;

@@ -103,6 +103,9 @@ static _Noreturn void live_as_child(int channel, const sigset_t *usual)
 #endif
             say(channel);
             serve(client, channel);
+#ifdef VARIANT_OPENS_LATE
+            open_for_good();
+#endif
             say(channel);
             served++;
 #ifdef VARIANT_ROUND_ROBIN
