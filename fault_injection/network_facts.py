@@ -54,6 +54,11 @@ class Side:
     unread: int
     held: bool
 
+    @property
+    def ended(self) -> bool:
+        """Tell whether the server has ended its direction: it has written all that it had to say."""
+        return self.state not in (State.ESTABLISHED, State.CLOSE_WAIT)
+
 
 class Network:
     """Asks the network of one launch."""

@@ -1,7 +1,7 @@
 """Faults on the wire: a TUN device in the server's own network, and peers that no kernel plays."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -25,6 +25,7 @@ from fault_injection.wire_faults import (
     zero_window,
 )
 from fault_injection.wire_flood import half_open
+from fault_injection.wire_peer import Peer
 from spec import recovery
 from spec.verdict import NotApplicable
 
@@ -79,18 +80,39 @@ def test_resets_and_odd_segments_on_the_wire_cost_no_child(launches: Launches, s
         seen(f"{told}{'; not made: ' if refused else ''}{'; '.join(refused)}")
 
 
+@contextmanager
+def not_taken(told: Ordeal, made: Wire, fault: Callable[[Wire, bytes], AbstractContextManager[Peer]]) -> Iterator[None]:
+    """Have two clients ask and not take the reply: two children that stayed busy would be replaced, and be too many.
+
+    Who has more to say than the connection's send queue holds must wait for the client, and is busy. Nobody else is:
+    what waits then waits in the kernel.
+    """
+    stage, passing = told.stage, told.stage.passing
+    with fault(made, GET) as one, fault(made, GET) as other:
+
+        def count_writers() -> None:
+            sides = [made.side(peer) for peer in (one, other)]
+            stage.passing = passing + sum(side is not None and side.held and not side.ended for side in sides)
+
+        told.meanwhile = count_writers
+        yield
+    # Now they take it: whoever was busy is through.
+    stage.passing, told.meanwhile = passing, made.attend
+    told.comes_back(when="once they took the reply, ", within=stage.pace.answer)
+    told.meanwhile = None
+
+
 @pytest.mark.clause("recovery-8")
 def test_f_comes_though_the_reply_is_not_taken(launches: Launches, seen: Seen) -> None:
     with ordeal(launches, recovery.RECOVERY_8) as told, laid(told) as made:
-        # Two at a time: two children that stayed busy for the parent would be replaced, and be too many.
-        with zero_window(made, GET), zero_window(made, GET):
-            told.happens("two clients advertised a window of zero")
-            told.comes_back(within=told.stage.pace.answer)
-            told.meets_the_next_load()
-        with unacknowledged(made, GET), unacknowledged(made, GET):
-            told.happens("two clients acknowledged nothing of the reply")
-            told.comes_back(within=told.stage.pace.answer)
-            told.meets_the_next_load()
+        for words, fault in (
+            ("two clients advertised a window of zero", zero_window),
+            ("two clients acknowledged nothing of the reply", unacknowledged),
+        ):
+            with not_taken(told, made, fault):
+                told.happens(words)
+                told.comes_back(within=told.stage.pace.answer)
+                told.meets_the_next_load()
         made.leave()
         told.recovers()
         seen(str(told))

@@ -104,7 +104,8 @@ RECOVERY_8 = _clause(
     "Clients that reset, vanish, close half of their connection or never read cost no child, and its F still comes.",
     "A reset before accept, in the middle of the request and of the reply; a half-close; a request whose client is "
     "gone when it is read (the child is stopped meanwhile). On the wire: the same, and segments that are split, "
-    "repeated or out of order, a window of zero, a reply that nobody acknowledges.",
+    "repeated or out of order, a window of zero, a reply that nobody acknowledges (whoever has more to write than the "
+    "kernel keeps is busy until it is taken).",
     source=_ACCEPTS,
     needs=_STOPS_CHILD + _STOPS_PARENT + _TAKES_N,
 )

@@ -52,6 +52,7 @@ class Ordeal:
         self._at = 0.0  # when the last fault happened
         self._happened: float | None = stage.clock()  # the same, until the pool is back
         self._open = OpenBefore()
+        self.meanwhile: Callable[[], None] | None = None  # to be done at each look while the pool is waited for
 
     @property
     def parent(self) -> Pid:
@@ -134,12 +135,12 @@ class Ordeal:
         """
         try:
             try:
-                settle(self.stage, Phase.AFTERMATH, within=within)
+                settle(self.stage, Phase.AFTERMATH, meanwhile=self.meanwhile, within=within)
             except Stopped:
                 if not or_busy or self.stage.broken_holds or self.stage.watch.parent_ended:
                     raise
                 with self.passing(or_busy):
-                    settle(self.stage, Phase.AFTERMATH, within=within)
+                    settle(self.stage, Phase.AFTERMATH, meanwhile=self.meanwhile, within=within)
         except Stopped:
             if self.stage.broken_holds and not self.stage.watch.parent_ended:
                 why, gone = why_not_held(self.stage), [client.number for client in self.stage.broken_holds]
@@ -223,8 +224,7 @@ class Ordeal:
     def meets_the_next_load(self, look: Callable[[], None] = lambda: None, count: int = 0) -> None:
         """Hold as many connections as make the pool grow, `look`, and let go of them, so that it sheds.
 
-        No more than that, unless a `count` says so: a classical server takes a round for each child. One child counted
-        too many or too few leaves the pool outside its bounds, one way or the other.
+        No more, but for a `count`: a classical server takes a round for each. A wrong count leaves it out of bounds.
         """
         parameters = self.stage.parameters
         clients = self.stage.hold_connections(count or parameters.max_spare - parameters.min_spare + 1)

@@ -16,6 +16,7 @@
  * VARIANT_TERM_BY_DEFAULT   the parent does not catch SIGTERM; children see the end of their channels
  * VARIANT_CLOSES_LATE       a dead child's end is put by, and closed when the next child is born
  * VARIANT_OPENS_LATE        a child opens files at its first request, and the parent at the first end of a child, for good
+ * VARIANT_BIG_REPLIES       a page of 200 kB, more than a connection's send queue holds for a client that takes nothing
  * VARIANT_DEFERS            the kernel keeps connections back until their clients say something
  * VARIANT_CLOSES_SLOW       a client has 5 s for its request
  * VARIANT_PDEATHSIG         children have the kernel tell them of the parent's death, by a signal let in while they wait
