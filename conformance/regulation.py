@@ -47,8 +47,27 @@ def settle_start(stage: Stage) -> None:
             stage.watch.leave_out_helpers()
 
     settle(stage, Phase.START, meanwhile=look_again)
+    patience = Patience(stage.pace.start)
+    while _may_yet_be_the_parent(stage) and not patience.over():
+        _step(stage, Phase.START)
+        look_again()
+    if patience.spent:
+        settle(stage, Phase.START, meanwhile=look_again)
     stage.watch.find(stage.port)
     stage.watch.leave_out_helpers()
+
+
+def _may_yet_be_the_parent(stage: Stage) -> bool:
+    """Tell whether the only child does not wait for work: it may be a wrapper's, and about to have children itself."""
+    before = stage.watch.parent
+    if len(stage.watch.live) != 1:
+        return False
+    try:
+        waits = stage.watch.child_waits(stage.watch.live[0])
+    except PermissionError:
+        return False
+    # A parent that has begun to wait has its first child by then.
+    return not waits or (stage.watch.find(stage.port) and stage.watch.parent != before)
 
 
 class Approach:

@@ -20,6 +20,7 @@
  * VARIANT_DEFERS            the kernel keeps connections back until their clients say something
  * VARIANT_CLOSES_SLOW       a client has 5 s for its request
  * VARIANT_PDEATHSIG         children have the kernel tell them of the parent's death, by a signal let in while they wait
+ * VARIANT_LATE_CHILDREN     listens for 1.5 s before its first child
  * VARIANT_SLOW_START        a newborn takes 0.3 s before it has an epoll, asleep
  */
 #define _GNU_SOURCE
@@ -271,6 +272,9 @@ int main(int argc, char **argv)
     read_arguments(argc, argv);
     start_logger();
     open_listener();
+#ifdef VARIANT_LATE_CHILDREN
+    usleep(1500000);
+#endif
     if (pipe2(doorbell, O_NONBLOCK) < 0)
         return 1;
     struct sigaction bell = {.sa_handler = ring, .sa_flags = SA_RESTART};
