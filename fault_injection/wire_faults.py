@@ -71,14 +71,19 @@ def _reset_at_once(wire: Wire) -> Peer:
 def reset_in_request(wire: Wire, part: bytes) -> Peer:
     """Send a part of a request, and a reset right behind it, before the server can have answered the part.
 
-    Proof: the kernel acknowledged the part, and has no connection any more.
+    Proof: the kernel took in both, and counted a reset (EstabResets): it obeys one only where that is expected next,
+    behind the part. It need not have acknowledged the part: that may wait, and a reset calls it off.
     """
     peer = connected(wire)
+    before = wire.counters()
     with wire.at_once():
         peer.send(part)
         peer.rst()
-    _must(wire, peer, lambda: peer.acknowledged == len(part), "the part was not acknowledged")
+    if not wire.took_in(2, since=before):
+        raise DidNotTakeHold(f"fewer than two segments arrived: {_state(wire, peer)}")
     _must(wire, peer, lambda: wire.side(peer) is None, "the reset was not taken in")
+    if not (wire.counters() - before)["EstabResets"]:
+        raise ServerFirst("the server had ended the connection before it could be reset")
     return peer
 
 

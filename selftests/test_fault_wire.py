@@ -143,12 +143,25 @@ def test_handshakes_that_are_reset_before_accept_lie_dead_in_the_queue(launch: L
 
 
 @pytest.mark.parametrize(
-    "fault", [wire_faults.reset_in_request, wire_faults.reset_in_reply, wire_faults.reset_unacknowledged]
+    ("fault", "said"),
+    [
+        (wire_faults.reset_in_request, GET[:-2]),
+        (wire_faults.reset_in_reply, GET),
+        (wire_faults.reset_unacknowledged, GET),
+    ],
 )
-def test_a_reset_ends_the_connection_at_the_server(laid: Wire, fault: Callable[[Wire, bytes], Peer]) -> None:
-    peer = fault(laid, GET)
+def test_a_reset_ends_the_connection_at_the_server(
+    laid: Wire, fault: Callable[[Wire, bytes], Peer], said: bytes
+) -> None:
+    peer = fault(laid, said)
     assert laid.side(peer) is None
     assert not peer.rst_seen
+
+
+def test_a_request_is_reset_though_its_part_is_never_acknowledged() -> None:
+    """Who puts acknowledgements off sends none once the reset has come."""
+    with served(how="late") as launch, wire(launch, PORT, until=until, within=IN_TROUBLE) as laid:
+        assert laid.side(wire_faults.reset_in_request(laid, GET[:-2])) is None
 
 
 def test_a_reset_in_the_reply_comes_after_its_first_byte(laid: Wire) -> None:

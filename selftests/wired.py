@@ -24,6 +24,8 @@ listener = socket.create_server(
 print("ready", flush=True)
 while True:
     with listener.accept()[0] as connection:
+        if "late" in sys.argv:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
         try:
             head = b""
             while "hasty" not in sys.argv and b"\\r\\n\\r\\n" not in head and (more := connection.recv(1000)):
@@ -52,7 +54,10 @@ NEEDS_A_WIRE = pytest.mark.skipif((_WHY := why_no_tunnel()) is not None, reason=
 
 @contextmanager
 def served(*, at: str = "0.0.0.0", backlog: int = BACKLOG, how: str = "") -> Iterator[Launch]:
-    """Launch the server; with `how` "hasty" it closes each connection at once, with "only" it knows IPv6 alone."""
+    """Launch the server; with `how` "hasty" it closes each connection at once, with "only" it knows IPv6 alone.
+
+    With "late" it acknowledges as late as it may.
+    """
     with Launch(order(SERVER, at, PORT, backlog, how)) as launch:
         settle_output(launch, "ready")
         yield launch
