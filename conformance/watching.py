@@ -30,7 +30,8 @@ class Watched:
 def look(stage: Stage) -> Watched:
     """Look at everyone until nothing is amiss, for one round at most.
 
-    Some wake now and then for a timer; and who is just beginning or ending has no epoll yet, or none any more.
+    Some wake now and then for a timer; and who is just beginning or ending has no epoll yet, or none any more. Those
+    that are left out as they have ended meanwhile may be all that there were: others follow.
     """
     watched = Watched(Pid(0), Waiting(frozenset(), ()), {}, frozenset())
 
@@ -39,7 +40,7 @@ def look(stage: Stage) -> Watched:
         watched = _look(stage)
         on_children = judge_children(watched.children, watched.listeners)
         on_parent = judge_parent(watched.parent, watched.parent_waits, watched.children)
-        return next(on_children, None) is None and next(on_parent, None) is None
+        return bool(watched.children) and next(on_children, None) is None and next(on_parent, None) is None
 
     stage.watch.find(stage.port)
     stage.watch.leave_out_helpers()
