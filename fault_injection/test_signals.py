@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from conformance.applicable import why_not
 from conformance.clients import GET
 from conformance.launches import Launches
 from conformance.seats import asleep, settle_down, wait, why_not_held
 from drivers import child_seat
 from fault_injection.fault import DidNotTakeHold
-from fault_injection.scenes.at_the_limit import channels_if_any
+from fault_injection.scenes.at_the_limit import channels_if_any, told_together_at_the_limit
 from fault_injection.scenes.half_a_request import HALF, half_a_request
 from fault_injection.scenes.newborns import await_fate, newborns, present
 from fault_injection.scenes.ordeal import Ordeal, ordeal
@@ -19,6 +20,7 @@ from fault_injection.signals import killed, rain, signal_first_sight, signalled
 from spec import recovery
 from spec.event import Pid
 from spec.protocol import K
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
 from subject.stopping import stopped
 
 # Newborns that are killed at first sight, and the rounds that this may take a server that spawns one a round.
@@ -221,6 +223,18 @@ def test_a_parent_that_was_stopped_under_load_regulates_again(launches: Launches
         stage.let_go(list(stage.held.values()))
         told.recovers()
         seen(str(told))
+
+
+@pytest.mark.clause("pool-6")
+def test_the_limit_holds_for_those_who_are_wanted_all_at_once(launches: Launches) -> None:
+    if why := why_not(recovery.RECOVERY_11, launches.profile):
+        raise NotApplicable(why)
+    try:
+        violations = told_together_at_the_limit(launches)
+    except (Violated, Blocked, Inconclusive) as error:
+        raise NotApplicable(f"the pool was not brought to its limit: {error}") from error
+    for violation in violations:
+        raise violation.raised()
 
 
 @pytest.mark.clause("recovery-13")

@@ -10,8 +10,9 @@ from fault_injection.signals import killed
 from spec import recovery
 from spec.channel import Channel
 from spec.event import Pid
+from spec.pool import judge_limit
 from spec.protocol import K
-from spec.verdict import Blocked, Inconclusive, NotApplicable
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violation
 from subject.stopping import stopped
 
 # Small, as a classical server needs a round for each child that it sheds; and clients beyond it.
@@ -79,3 +80,23 @@ def told_to_end(told: Ordeal) -> int:
             with killed(victims):
                 told.happens(f"{named(victims)} got SIGKILL, told K but stopped", ended=len(victims))
     return len(victims)
+
+
+def told_together_at_the_limit(launches: Launches) -> list[Violation]:
+    """Bring the pool close to its limit, and let the parent hear of more clients at once than there is room for.
+
+    Gives how the limit was broken, if it was; whatever else goes wrong is for others to tell.
+    """
+    with ordeal(launches, recovery.RECOVERY_11, max_children=LIMIT) as told:
+        stage, spare = told.stage, told.stage.parameters.min_spare
+        if stage.parameters.max_children is None:
+            raise NotApplicable("the command has no {max_children}")
+        # One more child may be; all that are idle then are taken, and as many again are wanted.
+        told.hold(LIMIT - 1 - spare)
+        told.comes_back()
+        with stopped([told.parent]):
+            stage.hold_connections(spare)
+            wait(stage, lambda: not stage.queued() or bool(stage.broken_holds), within=stage.pace.reaction)
+        told.happens("the parent was stopped while clients came, and continued")
+        told.comes_back()
+        return list(judge_limit(stage.watch.timeline(), stage.parameters))

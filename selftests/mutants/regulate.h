@@ -267,6 +267,8 @@ static int regulate(void)
 #ifdef MUTANT_DOUBLES_WITHOUT_END
         newborns = at_most(step, room);
         step = 2 * at_most(step, MOST_CHILDREN);
+#elif defined MUTANT_LIMIT_BY_ROUND
+        newborns = wanted; /* "if (live < max_children) for (…; n < min_spare - idle; n++) spawn();" */
 #else
         step = at_most(2 * step, 32);
 #endif
