@@ -91,12 +91,17 @@ def told_together_at_the_limit(launches: Launches) -> list[Violation]:
         stage, spare = told.stage, told.stage.parameters.min_spare
         if stage.parameters.max_children is None:
             raise NotApplicable("the command has no {max_children}")
-        # One more child may be; all that are idle then are taken, and as many again are wanted.
-        told.hold(LIMIT - 1 - spare)
+        # Two more children may be. All that are idle are taken, and so is who comes: of steps of one, two and four the
+        # second goes too far, and of one step by all that are missing the first.
+        told.hold(LIMIT - 2 - spare)
         told.comes_back()
         with stopped([told.parent]):
-            stage.hold_connections(spare)
-            wait(stage, lambda: not stage.queued() or bool(stage.broken_holds), within=stage.pace.reaction)
+            stage.hold_connections(LIMIT)
+            wait(
+                stage,
+                lambda: len(stage.busy()) == len(told.live) or bool(stage.broken_holds),
+                within=stage.pace.reaction,
+            )
         told.happens("the parent was stopped while clients came, and continued")
         told.comes_back()
         return list(judge_limit(stage.watch.timeline(), stage.parameters))
