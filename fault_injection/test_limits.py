@@ -12,7 +12,7 @@ from conformance.launches import Launches
 from conformance.seats import wait
 from conformance.stage import Calls
 from fault_injection.limits import no_more_memory, no_more_processes, out_of_descriptors
-from fault_injection.scenes.at_the_limit import LIMIT, fill_up, killed_at_the_limit
+from fault_injection.scenes.at_the_limit import LIMIT, fill_up, killed_at_the_limit, told_together_at_the_limit
 from fault_injection.scenes.looks import Look, look_at_the_end, look_at_waiting, seen_on_the_way
 from fault_injection.scenes.ordeal import A_MOMENT, Ordeal, ordeal
 from fault_injection.scenes.wording import named
@@ -20,7 +20,7 @@ from fault_injection.signals import killed
 from fault_injection.syscalls import Answers, refused
 from spec import recovery
 from spec.event import Pid
-from spec.verdict import Decision, NotApplicable
+from spec.verdict import Blocked, Decision, Inconclusive, NotApplicable, Violated
 
 Seen = Callable[[str], None]
 
@@ -172,4 +172,16 @@ def test_what_else_is_seen_when_a_fault_is_over(
     with suppress(Decision):
         played(launches, scene)
     for violation in seen_on_the_way(launches, look):
+        raise violation.raised()
+
+
+@pytest.mark.clause("pool-6")
+def test_the_limit_holds_for_those_who_are_wanted_all_at_once(launches: Launches) -> None:
+    if why := why_not(recovery.RECOVERY_11, launches.profile):
+        raise NotApplicable(why)
+    try:
+        violations = told_together_at_the_limit(launches)
+    except (Violated, Blocked, Inconclusive) as error:
+        raise NotApplicable(f"the pool was not brought to its limit: {error}") from error
+    for violation in violations:
         raise violation.raised()
