@@ -94,7 +94,10 @@ def test_of_a_burst_everything_is_made_simpler_once() -> None:
         Burst(((3, 5),)),
     ]
     assert [each.steps[0] for each in simpler(Plan(BOUNDS, (Connect(2), Finish(0))))] == [Connect(0)]
-    assert list(simpler(Plan(BOUNDS, (Burst(((0, 1),)), Rest())))) == []
+    assert list(simpler(Plan(BOUNDS, (Burst(((0, 2),)), Rest())))) == []
+    assert [each.steps[0] for each in simpler(Plan(BOUNDS, (Burst(((0, 3),)),)))] == [Burst(((0, 2),))]
+    several = Plan(BOUNDS, (Rest(), Connect(1), Rest(), Finish(0)))
+    assert [each.steps for each in simpler(several)] == [(Rest(), Connect(0), Rest(), Finish(0))]
 
 
 def test_large_pieces_are_cut_out_first_and_from_the_end() -> None:

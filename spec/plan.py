@@ -11,7 +11,6 @@ two, each in one write; `R` waits until the parent owes nothing.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from spec.parameters import Parameters
 
@@ -24,7 +23,6 @@ class NoPlan(ValueError):
 class Connect:
     """An idle child says `C`."""
 
-    letter: ClassVar[str] = "C"
     place: int
 
     def __str__(self) -> str:
@@ -35,7 +33,6 @@ class Connect:
 class Finish:
     """A busy child says `F`."""
 
-    letter: ClassVar[str] = "F"
     place: int
 
     def __str__(self) -> str:
@@ -46,7 +43,6 @@ class Finish:
 class Burst:
     """Some children say several messages each, in one write: (place, how many)."""
 
-    letter: ClassVar[str] = "B"
     parts: tuple[tuple[int, int], ...]
 
     def __str__(self) -> str:
@@ -56,8 +52,6 @@ class Burst:
 @dataclass(frozen=True)
 class Rest:
     """Wait until the parent owes nothing."""
-
-    letter: ClassVar[str] = "R"
 
     def __str__(self) -> str:
         return "R"
@@ -78,10 +72,6 @@ class Plan:
         limit = "" if given.max_children is None else f" max_children={given.max_children}"
         bounds = f"min_spare={given.min_spare} max_spare={given.max_spare} max_connections={given.max_connections}"
         return f"{bounds}{limit}: {' '.join(map(str, self.steps))}"
-
-    def followed_by(self, other: "Plan") -> "Plan":
-        """Give both, one after the other."""
-        return replace(self, steps=self.steps + other.steps)
 
 
 _PLACE = re.compile(r"\d{1,3}")
