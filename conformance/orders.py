@@ -12,7 +12,9 @@ from conformance.regulation import Stopped, settle, want
 from conformance.seats import Heard, scene, settle_down, settled_channels, usable_channels, wait, why_not_held
 from conformance.stage import Patience, Stage, SubjectEnded
 from drivers import child_seat
+from observers import procfs
 from spec.channel import Channel
+from spec.epoll import EPOLL_5, judge_run_time
 from spec.event import Phase, Pid
 from spec.plan import Burst
 from spec.pool import POOL_2, POOL_5, POOL_6, judge_limit
@@ -107,8 +109,7 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
         stage.step()
         stage.check_parent()
     _take_another(excess)
-    stage.hold(stage.pace.round)
-    stage.check_parent()
+    spun = _hold(stage)
     if stage.broken_holds:
         # Was a child ended, and its client with it? Or do children tire of silent clients, and then obey? Others tell.
         stage.hold(stage.pace.round)
@@ -119,7 +120,19 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
     if not told_to_end() and not _shed_in_another_way(stage, left, excess, waited=patience.seconds):
         return
     left.children = told_to_end()
-    left.judged |= {PROTOCOL_4.id, PROTOCOL_7.id, POOL_5.id}
+    left.found(*spun)
+    left.judged |= {PROTOCOL_4.id, PROTOCOL_7.id, POOL_5.id, EPOLL_5.id}
+
+
+def _hold(stage: Stage) -> list[Violation]:
+    """Hold one round, in which nothing happens; whom the parent told K may serve for as long as its client likes."""
+    parent = stage.watch.parent
+    before, began = procfs.ran(parent), stage.clock()
+    stage.hold(stage.pace.round)
+    stage.check_parent()
+    spent = {parent: procfs.ran(parent).since(before)}
+    spun = judge_run_time(spent, seconds=stage.clock() - began, parent=parent)
+    return [Violation(EPOLL_5, f"while children that were told K served their clients: {each.seen}") for each in spun]
 
 
 def _grow_to_the_limit(stage: Stage, left: Heard, excess: Excess) -> None:

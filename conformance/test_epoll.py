@@ -7,6 +7,7 @@ import pytest
 from conformance import turnover, watching
 from conformance.launches import Launches
 from conformance.regulation import QuietRound
+from conformance.seats import Heard
 from conformance.stage import Stage
 from conformance.tide import Tide, why_stopped
 from conformance.turnover import Turnover
@@ -136,3 +137,12 @@ def test_nobody_spins_at_rest(played_tide: Tide) -> None:
     if full is not None and parent in full.ran:
         for violation in epoll.judge_run_time({parent: full.ran[parent]}, seconds=full.seconds, parent=parent):
             raise Violated(violation.clause, seen=f"while load stood high: {violation.seen}")
+
+
+@pytest.mark.clause("epoll-5")
+def test_the_parent_does_not_spin_while_children_that_were_told_to_end_serve(ordered: Heard) -> None:
+    for violation in ordered.violations:
+        if violation.clause is epoll.EPOLL_5:
+            raise violation.raised()
+    if epoll.EPOLL_5.id not in ordered.judged:
+        raise NotApplicable(f"no child that was told K lived on: {ordered.why_not or 'they had gone'}")

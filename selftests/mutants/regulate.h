@@ -291,5 +291,10 @@ static int regulate(void)
     owed = 0;
     for (int excess = surplus(idle, live); excess > 0; excess--)
         shed();
+#ifdef MUTANT_SPINS_UNTIL_THE_TOLD_HAVE_GONE
+    for (int i = 0; i < MOST_CHILDREN; i++)
+        if (pool[i].state != EMPTY && pool[i].told)
+            due = 1; /* back soon, to reap it */
+#endif
     return disturb(count(IDLE), room, due);
 }
