@@ -48,7 +48,6 @@ class Launches(DrawnSets):
     _shared_settled: bool = True
     _current: Stage | None = None
     _count: int = 0
-    _listens_elsewhere: bool = False  # known from the launch before: need not be waited out again
 
     def port(self) -> int:
         """Draw a port for one launch, or give the fixed one."""
@@ -188,9 +187,7 @@ class Launches(DrawnSets):
         self._insist_on_subject()
         stage = self._launch(parameters, self.port(), calls=calls)
         try:
-            stage.start(elsewhere_after=0.1 if self._listens_elsewhere else None)
-            self._listens_elsewhere = stage.wrong_port is not None
-            return stage  # noqa: TRY300 - what may raise is above
+            return stage.start(elsewhere=self.notes.listens_elsewhere)
         except CannotStart as error:
             raise Blocked(LIFECYCLE_1.id, seen=f"with {parameters}: {error}") from error
         except BaseException:
@@ -282,7 +279,7 @@ class Launches(DrawnSets):
             except CannotStart as error:
                 self.notes.note_that_it_cannot_start(str(error))
                 return
-        self.notes.note_that_it_starts()
+            self.notes.note_that_it_starts(elsewhere=stage.wrong_port is not None)
 
 
 def _is_free(port: int) -> bool:

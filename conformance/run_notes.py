@@ -81,9 +81,16 @@ class RunNotes:
         scratch.write_text(json.dumps({"seen": seen}), encoding="utf-8")
         scratch.replace(self._cannot_start)
 
-    def note_that_it_starts(self) -> None:
-        """Note it, for all."""
+    def note_that_it_starts(self, *, elsewhere: bool = False) -> None:
+        """Note it, for all; `elsewhere` tells that it was waited for in vain on the port that it was given."""
+        if elsewhere:
+            (self.folder / "elsewhere").touch()
         (self.folder / "started").touch()
+
+    @property
+    def listens_elsewhere(self) -> bool:
+        """Tell whether the subject is known to listen elsewhere: that need not be waited out again."""
+        return (self.folder / "elsewhere").exists()
 
     @contextmanager
     def first_launch(self) -> Iterator[bool]:

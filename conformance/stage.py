@@ -7,6 +7,7 @@ the fact that is waited for. There is no thread, so nothing is sampled late beca
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self, TypedDict, Unpack
 
@@ -15,7 +16,7 @@ from conformance.clients import Clients
 from conformance.pace import MOST_BETWEEN_LOOKS, Pace
 from drivers.client import Client
 from observers import procfs, sock_diag
-from observers.pool_watch import PoolWatch
+from observers.pool_watch import NoPool, PoolWatch, find_parent
 from observers.sock_diag import SockDiag, TcpSocket
 from spec.clause import ids
 from spec.event import Pid
@@ -131,21 +132,19 @@ class Stage(Clients):
         return time.monotonic() - self._began
 
     @spent_on(Purpose.LAUNCHING)
-    def start(self, *, elsewhere_after: float | None = None) -> Self:
+    def start(self, *, elsewhere: bool = False) -> Self:
         """Wait until the subject listens; gives itself. Raises CannotStart, and closes, when it does not.
 
-        A subject that listens on another port than it was given, and on that one not for `elsewhere_after` seconds, is
-        judged there; `wrong_port` tells. It may open another port first, and take its time.
+        A subject that does not listen on the port that it was given, and has a pool on another, is judged there;
+        `wrong_port` tells. It may open another port first, and take its time, unless it is known to be `elsewhere`.
         """
-        elsewhere_after = elsewhere_after if elsewhere_after is not None else 3 * self.pace.round
         patience = Patience(self.pace.start)
         while not self.watch.find(self.port):
             report = self.launch.report(output=False)
             over = patience.over()
             ended = report.status is not None and not self.processes()
-            elsewhere = [each.port for each in self.own_listeners() if each.port != self.port]
-            if elsewhere and (over or patience.spent > elsewhere_after):
-                self.wrong_port = self.port = elsewhere[0]
+            if (elsewhere or over) and (ports := self._ports_of_pools()):
+                self.wrong_port = self.port = ports[0]
                 continue
             if over or ended or report.ended_for:
                 why = CannotStart(self._why_not_started(report.status))
@@ -153,6 +152,15 @@ class Stage(Clients):
                 raise why
             self.hold(SAMPLE_EVERY)
         return self
+
+    def _ports_of_pools(self) -> list[int]:
+        """Give the ports on which children of a process listen: a parent alone may have one for other purposes."""
+        ports = []
+        for each in self.own_listeners():
+            with suppress(NoPool):
+                if find_parent(self.launch.warden, {each.inode}, outside=self.outside)[1]:
+                    ports.append(each.port)
+        return ports
 
     def processes(self) -> list[Pid]:
         """Give all live processes of the subject."""
@@ -169,11 +177,7 @@ class Stage(Clients):
         if report.ended_for:
             how = f"the suite ended it, as {report.ended_for}"
         said = last_lines(report.output)
-        return (
-            f"it did not listen on port {self.port} {waited}; {how}; it said {said!r}"
-            if said
-            else (f"it did not listen on port {self.port} {waited}; {how}; it said nothing")
-        )
+        return f"it did not listen on port {self.port} {waited}; {how}; it said {repr(said) if said else 'nothing'}"
 
     def step(self) -> None:
         """Let clients and observers have their turn; takes at most two milliseconds when nothing happens."""

@@ -20,6 +20,12 @@ def test_only_the_first_worker_finds_out_whether_the_subject_starts(tmp_path: Pa
     assert notes.why_it_cannot_start() is None
 
 
+def test_where_it_listens_is_known_to_all(tmp_path: Path) -> None:
+    assert not RunNotes(tmp_path).listens_elsewhere
+    RunNotes(tmp_path).note_that_it_starts(elsewhere=True)
+    assert RunNotes(tmp_path).listens_elsewhere
+
+
 def test_why_it_cannot_start_is_known_to_all(tmp_path: Path) -> None:
     with RunNotes(tmp_path).first_launch():
         RunNotes(tmp_path).note_that_it_cannot_start("it said 'port'")

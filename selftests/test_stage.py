@@ -1,4 +1,4 @@
-"""The stage: starts and failures to start, held connections and who holds them, the end of a subject."""
+"""The stage: held connections and who holds them, the end of a subject."""
 
 import os
 import signal
@@ -9,72 +9,15 @@ import pytest
 
 from conformance import stage as stage_module
 from conformance.pace import MOST_BETWEEN_LOOKS
-from conformance.stage import CannotStart, Patience, SubjectEnded, last_lines
-from selftests.facts import remains
-from selftests.launching import everyone
-from selftests.scripted import QUICK, Staged, staged
+from conformance.stage import Patience, SubjectEnded, last_lines
+from selftests.scripted import Staged, staged
 from spec.event import Accepted, Connected, Dropped, Served, Spawned
-from subject.isolation import isolation_allowed, why_not_isolated
 
 
 @pytest.fixture
 def on_stage(tmp_path: Path) -> Staged:
     """Put a server of a few lines on a stage."""
     return staged(tmp_path)
-
-
-# --- starting ------------------------------------------------------------------------------------------------------
-
-
-def test_a_server_is_started_when_it_listens_and_leaves_nothing(on_stage: Staged) -> None:
-    with on_stage("pool(2)") as stage:
-        assert stage.start() is stage
-        assert stage.wrong_port is None
-        assert [each.port for each in stage.own_listeners()] == [stage.port]
-        them = everyone(stage.launch)
-    stage.close()
-    assert remains(them) == []
-
-
-def test_a_server_that_ends_at_once_cannot_start_and_is_quoted(on_stage: Staged) -> None:
-    with on_stage("print('first line'); print('no such option'); sys.exit(3)") as stage:
-        with pytest.raises(CannotStart) as told:
-            stage.start()
-        assert stage.closed
-    for part in (f"port {stage.port}", "exit status 3", "first line / no such option"):
-        assert part in str(told.value)
-
-
-def test_a_server_that_is_ended_by_a_signal_cannot_start(on_stage: Staged) -> None:
-    with on_stage("os.abort()") as stage, pytest.raises(CannotStart, match=r"ended with signal 6.*said nothing"):
-        stage.start()
-
-
-def test_a_server_that_never_listens_cannot_start_and_still_runs(on_stage: Staged) -> None:
-    with on_stage("wait()", pace=QUICK) as stage:
-        with pytest.raises(CannotStart, match="still runs; it said nothing"):
-            stage.start()
-        assert stage.closed
-
-
-def test_a_server_that_goes_on_in_the_background_is_waited_for(on_stage: Staged) -> None:
-    later = "if os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\npool(2)"
-    with on_stage(later) as stage:
-        stage.start()
-
-        # It listens before its first child does: `start` may find it in between.
-        def children_hold_listener() -> bool:
-            return stage.watch.find(stage.port) and stage.watch.children_hold_listener
-
-        assert stage.until(children_hold_listener, within=stage.pace.start)
-
-
-@pytest.mark.skipif(not isolation_allowed(), reason=f"needs a network of its own: {why_not_isolated()}")
-def test_a_server_that_listens_elsewhere_is_judged_there(on_stage: Staged) -> None:
-    with on_stage("listener = listen(port + 1)\nwait()", pace=QUICK) as stage:
-        given = stage.port
-        stage.start()
-        assert stage.wrong_port == stage.port == given + 1
 
 
 # --- held connections ----------------------------------------------------------------------------------------------
