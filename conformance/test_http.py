@@ -28,8 +28,6 @@ NEW_AND_MORE = NEW + b"GET /x HT"
 
 # A head cut in two: after each of these pieces it is not complete.
 PIECES = [b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\n", GET[:-1]]
-# Line by line as it should be, but for the blank one.
-CUT_OFF = NEW[:-2]
 A_MOMENT = 0.1  # seconds for a child to go to sleep over a byte
 # Longer than the buffers of many; but who finds it too long, and says so, may say it early.
 LONG = b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * 1500 + b"\r\n\r\n"
@@ -129,18 +127,6 @@ def test_no_reply_comes_before_the_head_is_complete(stage: Stage) -> None:
         if not client.received:
             seen = f"{piece!r}, then the rest of the head: {client.why_lost()}"
             raise Violated(http.HTTP_3, seen=seen, rests_on=_KEEPS_ITS_CHILD)
-
-
-@pytest.mark.clause("http-3")
-def test_a_head_that_ends_with_the_clients_half_is_not_taken_for_whole(stage: Stage) -> None:
-    client = stage.connect(CUT_OFF)
-    stage.until(lambda: not client.wants_to_send or not client.open, within=stage.pace.reaction)
-    client.finish_sending()
-    stage.await_close(client, within=0.25 * stage.pace.round + stage.pace.service_time)
-    # To say that it was no request is fine, and so is nothing at all.
-    said = bytes(client.received[:40])
-    if b" 2" in said[:12]:
-        raise Violated(http.HTTP_3, seen=f"after {CUT_OFF!r} the client had no more to say, and was told {said!r}")
 
 
 @pytest.mark.clause("http-3")

@@ -41,7 +41,7 @@ HTTP_3 = Clause(
     source="1 Objective, first paragraph (the server handles HTTP requests)",
     observed=(
         "Connections that are silent or stop at different places of the head, for one round; then they go on. A head "
-        "of 1.5 kB, one that comes byte by byte, and one that the client cuts off."
+        "of 1.5 kB, and one that comes byte by byte."
     ),
     needs=ids("lifecycle-1"),
     ability="http",

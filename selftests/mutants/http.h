@@ -107,7 +107,7 @@ static enum outcome read_head(int client, struct request *request)
         if (n == 0 && request->length > 0)
             continue;
 #endif
-#ifdef MUTANT_ANSWERS_HALF_A_HEAD
+#ifdef VARIANT_END_OF_INPUT_ENDS_HEAD
         if (n == 0 && request->length > 0)
             return COMPLETE; /* "while (fgets(…) && strcmp(line, "\r\n"))": the end of the file ends it, too */
 #endif
