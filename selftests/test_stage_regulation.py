@@ -135,9 +135,20 @@ def test_too_few_and_too_many_by_turns_are_swings() -> None:
 
 
 def test_a_pool_that_sheds_one_and_spawns_another_has_stalled_with_both_counted(on_stage: Staged) -> None:
+    # All are there before anybody can look: on the way up they would be within the bounds for a moment.
     treads = """
-listener = listen()
-pids = [child(serve(listener)) for _ in range(6)]
+listener = socket.socket()
+listener.bind(("127.0.0.1", port))
+gate, opened = os.pipe()
+
+def work():
+    os.close(opened)
+    os.read(gate, 1)
+    serve(listener)()
+
+pids = [child(work) for _ in range(6)]
+listener.listen()
+os.close(opened)
 while True:
     time.sleep(0.02)
     os.kill(pids[0], signal.SIGKILL)
