@@ -98,7 +98,7 @@ def settle_down(stage: Stage) -> None:
         return watch.parent_waits_for_news() and all(map(watch.child_waits, watch.live))
 
     try:
-        if not wait(stage, all_wait, within=stage.pace.round):
+        if not wait(stage, all_wait, within=stage.pace.round * stage.pace.patience):
             watch.take_for_ready(children)
     except PermissionError as error:
         raise Inconclusive(f"the system calls of the subject are not shown: {error.strerror}") from error

@@ -10,7 +10,6 @@ import argparse
 import csv
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from selftests import corpus
-from selftests.checked import ROOT, check
+from selftests.checked import ROOT, check, commit
 from selftests.corpus import Server
 from selftests.loads import LOADS, load
 from selftests.markdown import table
@@ -83,8 +82,7 @@ def main() -> int:
 
 
 def _rounds(variants: list[Server], name: str, *, rounds: int, at_once: int, out: Path | None) -> Iterator[Row]:
-    commit = _commit()
-    drawn = random.Random()
+    by, drawn = commit(), random.Random()
 
     def one(server: Server) -> Row:
         seed = drawn.randrange(10**6)
@@ -95,7 +93,7 @@ def _rounds(variants: list[Server], name: str, *, rounds: int, at_once: int, out
         odd = "; ".join(f"{clause} {verdict}: {checked.seen[clause]}" for clause, verdict in checked.odd.items())
         return Row(
             at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
-            commit=commit,
+            commit=by,
             load=name,
             at_once=at_once,
             variant=server.name,
@@ -113,13 +111,6 @@ def _rounds(variants: list[Server], name: str, *, rounds: int, at_once: int, out
     finally:
         # Whoever interrupts a run of hours need not wait for what has not begun.
         executor.shutdown(cancel_futures=True)
-
-
-def _commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
 
 
 def keep(row: Row, file: Path) -> None:

@@ -1,6 +1,6 @@
 """One check of one server of the corpus: how it is run, what it said, and whether the suite was right.
 
-What a check said is kept beside the server that was built, so that a page of all can be made from several runs.
+What a check said stays beside the server that was built.
 """
 
 import json
@@ -18,7 +18,6 @@ from selftests.corpus import Server
 ROOT = Path(__file__).resolve().parent.parent
 # A check of a failing server is cut short; a sound one that regulates once a second and sleeps in each service is not.
 LONGEST = 600
-KEPT = "checked.json"
 WRONG = ("MISSED", "elsewhere", "ALARM", "BROKEN")  # outcomes with which the suite was not right
 
 
@@ -75,7 +74,7 @@ class Checked:
 def check(
     server: Server, folder: Path, *, clauses: Sequence[str] = (), workers: int = 3, options: Sequence[str] = ()
 ) -> Checked:
-    """Build one server into a folder of its own and judge it, by all clauses or by some; keeps what was said there."""
+    """Build one server into a folder of its own and judge it, by all clauses or by some."""
     began = time.monotonic()
     where = folder / server.name
     document = where / "verdict.json"
@@ -101,10 +100,7 @@ def check(
     except (subprocess.SubprocessError, OSError, ValueError) as error:
         return Checked(server, {}, {}, time.monotonic() - began, trouble=f"{type(error).__name__}: {error}"[:300])
     verdicts, seen = ({clause["id"]: clause[key] for clause in judged} for key in ("verdict", "seen"))
-    checked = Checked(server, verdicts, seen, time.monotonic() - began)
-    to_keep = {"verdicts": verdicts, "seen": seen, "seconds": checked.seconds}
-    (where / KEPT).write_text(json.dumps(to_keep), encoding="utf-8")
-    return checked
+    return Checked(server, verdicts, seen, time.monotonic() - began)
 
 
 def counted(checks: Sequence[Checked]) -> str:
@@ -113,10 +109,9 @@ def counted(checks: Sequence[Checked]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
 
 
-def kept(server: Server, folder: Path) -> Checked | None:
-    """Give what the last check of a server said, where one was kept in this folder."""
-    try:
-        read = json.loads((folder / server.name / KEPT).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return Checked(server, read["verdicts"], read["seen"], read["seconds"])
+def commit() -> str:
+    """Give the commit of the suite that judges, `-dirty` where it is not all of it."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "unknown"

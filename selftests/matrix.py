@@ -1,19 +1,19 @@
 """Checks servers of the corpus, several at a time, and prints clause by mutant what each verdict was.
 
-`python -m selftests.matrix [mutants|variants|NAME|CLAUSE …] [--at-once N] [--out FOLDER] [--page FILE]`. With --page,
-`docs/detection.md` is written from all that FOLDER has, of earlier runs too. The exit status is 1 where the suite
-missed a mutant, caught one elsewhere, raised an alarm or broke.
+`python -m selftests.matrix [mutants|variants|NAME|CLAUSE …] [--at-once N] [--out FOLDER] [--kept FILE] [--page FILE]`.
+Each check takes the place of the last one of its server in the kept file, as it comes; the page is made of that file.
+The exit status is 1 where the suite missed a mutant, caught one elsewhere, raised an alarm or broke.
 """
 
 import argparse
 import os
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from selftests import corpus, detection
-from selftests.checked import WRONG, Checked, check, counted
+from selftests.checked import WRONG, Checked, check, commit, counted
 from selftests.corpus import Server
 
 
@@ -23,18 +23,18 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="mutants, variants, names of servers, or clauses (all)")
     parser.add_argument("--at-once", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep what was built, and what was said of it")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="write the page of all that FOLDER has")
+    parser.add_argument("--kept", type=Path, default=detection.KEPT, metavar="FILE")
+    parser.add_argument("--page", type=Path, default=detection.PAGE, metavar="FILE")
     options = parser.parse_args()
     servers = [server for name in options.names or ["mutants", "variants"] for server in _named(name)]
     with tempfile.TemporaryDirectory(prefix="matrix-") as scratch, ThreadPoolExecutor(options.at_once) as executor:
         folder = options.out or Path(scratch)
         checks: list[Checked] = []
-        for checked in executor.map(lambda server: check(server, folder), servers):
-            checks.append(checked)
+        for done in as_completed([executor.submit(check, server, folder) for server in servers]):
+            checks.append(checked := done.result())
+            detection.keep(checked, options.kept, commit=commit())
             print(f"{len(checks):3} of {len(servers)}  {checked}", flush=True)
-        if options.page:
-            unknown = detection.write(options.page, folder)
-            print(f"{options.page} is written" + (f"; not checked yet: {', '.join(unknown)}" if unknown else ""))
+    options.page.write_text(detection.page(detection.kept(options.kept).values()), encoding="utf-8")
     print(counted(checks))
     return int(any(checked.outcome in WRONG for checked in checks))
 

@@ -1,22 +1,15 @@
 """The page of what the suite catches: made of checks that were kept, and it names every server of the corpus."""
 
-import json
 from pathlib import Path
 
-from selftests import checked, corpus, detection
-from selftests.checked import KEPT, Checked, kept
+from selftests import corpus, detection
+from selftests.checked import Checked
 from selftests.corpus import Server
 from selftests.markdown import table
 
 FOLDER = Path(__file__).resolve().parent
 MUTANT = corpus.mutants()[0]
 VARIANT = corpus.variants()[0]
-
-
-def keep(folder: Path, server: Server, verdicts: dict[str, str]) -> None:
-    (folder / server.name).mkdir()
-    document = {"verdicts": verdicts, "seen": dict.fromkeys(verdicts, "…"), "seconds": 7.0}
-    (folder / server.name / KEPT).write_text(json.dumps(document), encoding="utf-8")
 
 
 def outcome(server: Server, **verdicts: str) -> str:
@@ -39,20 +32,31 @@ def test_a_variant_is_sound_where_all_passes_that_applies() -> None:
         assert outcome(server, pool_2="pass", pool_3=verdict) == "ALARM"
 
 
-def test_the_page_has_what_was_kept_and_says_of_whom_nothing_is_known(tmp_path: Path) -> None:
-    keep(tmp_path, MUTANT, {MUTANT.clause: "fail", "http-4": "fail"})
-    keep(tmp_path, VARIANT, {"http-4": "inconclusive"})
-    unknown = detection.write(tmp_path / "page.md", tmp_path)
-    assert {MUTANT.name, VARIANT.name}.isdisjoint(unknown)
-    assert len(unknown) == len(corpus.mutants()) + len(corpus.variants()) - 2
-    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+def test_what_is_kept_is_the_last_check_of_each_server(tmp_path: Path) -> None:
+    file = tmp_path / "kept.csv"
+    first = Checked(MUTANT, {"http-1": "pass", MUTANT.clause: "inconclusive"}, {}, 7.4)
+    broken = Checked(VARIANT, {}, {}, 600.0, trouble="TimeoutExpired: 600 s")
+    last = Checked(MUTANT, {"http-1": "pass", MUTANT.clause: "fail", "http-4": "fail"}, {}, 6.6)
+    for each in (first, broken, last):
+        detection.keep(each, file, commit="1a2b3c4")
+    kept = detection.kept(file)
+    assert set(kept) == {MUTANT.name, VARIANT.name}
+    assert kept[MUTANT.name] == Checked(MUTANT, {MUTANT.clause: "fail", "http-4": "fail"}, {}, 7.0)
+    assert (kept[VARIANT.name].outcome, kept[VARIANT.name].trouble) == ("BROKEN", "TimeoutExpired: 600 s")
+    assert "1a2b3c4" in file.read_text(encoding="utf-8")
+
+
+def test_the_page_has_a_row_for_each_check() -> None:
+    caught = Checked(MUTANT, {MUTANT.clause: "fail", "http-4": "fail"}, {}, 7.0)
+    page = detection.page([Checked(VARIANT, {"http-4": "inconclusive"}, {}, float("nan")), caught])
     assert f"| {MUTANT.clause} | `{MUTANT.name}` | {MUTANT.why} | caught+ | http-4 |" in page
-    assert f"| `{VARIANT.name}` | {VARIANT.why} | **ALARM** http-4: inconclusive | 7 |" in page
-    assert kept(corpus.mutants()[1], tmp_path) is None
+    assert f"| `{VARIANT.name}` | {VARIANT.why} | **ALARM** http-4: inconclusive |  |" in page
+    assert "| mutants | 1 | 1 caught+ | 7 (median) | 7 |" in page
 
 
 def test_the_published_page_is_of_this_corpus_and_the_suite_was_right_about_all_of_it() -> None:
-    page = (checked.ROOT / "docs" / "detection.md").read_text(encoding="utf-8")
+    page = detection.PAGE.read_text(encoding="utf-8")
+    assert page == detection.page(detection.kept(detection.KEPT).values())
     for server in corpus.mutants() + corpus.variants():
         row = table(["", ""], [[f"`{server.name}`", server.why]]).splitlines()[-1]
         assert row in page, f"run the matrix: {server.name}"
