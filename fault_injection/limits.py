@@ -13,7 +13,8 @@ from pathlib import Path
 from fault_injection.fault import DidNotTakeHold, FaultRefused
 from spec.event import Pid
 
-HELP = "processes of another user can't be limited: run the suite as the user whom the server runs as, or as root"
+# What lets one do to processes of another user what anybody may do to their own; bits of CapEff, <linux/capability.h>.
+_PRIVILEGES = {"CAP_SYS_PTRACE": 19, "CAP_SYS_RESOURCE": 24}
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def _lowered(kind: int, limits: dict[Pid, int]) -> Iterator[None]:
             except ProcessLookupError:
                 continue
             except PermissionError as error:
-                raise FaultRefused(f"prlimit is refused ({error.strerror}); what would help: {HELP}") from error
+                raise FaultRefused(f"prlimit is refused: {_what_is_missing(pid, 'CAP_SYS_RESOURCE')}") from error
         if not before:
             raise DidNotTakeHold("none of the processes lived to be limited")
         yield
@@ -73,6 +74,30 @@ def _lowered(kind: int, limits: dict[Pid, int]) -> Iterator[None]:
                 continue
 
 
+def _what_is_missing(pid: Pid, privilege: str) -> str:
+    """Say why the suite may not do something to a process, and what would help: being root alone need not."""
+    ours, theirs = _status("self"), _status(str(pid))
+    who = f"process {pid} runs as user {theirs.get('Uid')}, group {theirs.get('Gid')}"
+    suite = f"the suite as user {ours.get('Uid')}, group {ours.get('Gid')}"
+    if int(ours.get("CapEff", "0"), 16) >> _PRIVILEGES[privilege] & 1:
+        return (
+            f"{who}, {suite} with {privilege}; what would help: a security module or a seccomp filter that permits it"
+        )
+    return (
+        f"{who}, {suite} without {privilege}; what would help: the same user and group for both, or that privilege "
+        f"(in a container --cap-add {privilege.removeprefix('CAP_')})"
+    )
+
+
+def _status(pid: str) -> dict[str, str]:
+    """Read the first word of each line of a process's status: of its users and groups the real one."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    return {name: rest.split()[0] for name, _, rest in (line.partition(":") for line in lines) if rest.split()}
+
+
 def _lowest_free(pid: Pid) -> int | None:
     """Give the number that the next descriptor of a process would get; None for one that is gone."""
     try:
@@ -80,7 +105,7 @@ def _lowest_free(pid: Pid) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     except PermissionError as error:
-        raise FaultRefused(f"descriptors are not shown ({error.strerror}); what would help: {HELP}") from error
+        raise FaultRefused(f"descriptors are not shown: {_what_is_missing(pid, 'CAP_SYS_PTRACE')}") from error
     return next(number for number in range(len(taken) + 1) if number not in taken)
 
 

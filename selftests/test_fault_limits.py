@@ -10,6 +10,7 @@ from fault_injection.fault import DidNotTakeHold, FaultRefused
 from fault_injection.limits import no_more_memory, no_more_processes, out_of_descriptors
 from selftests.facts import NOBODY
 from selftests.programs import Program
+from spec.event import Pid
 
 # Opens, forks or takes memory when it is told to, and says what came of it.
 GREEDY = """
@@ -92,4 +93,15 @@ def test_nobody_to_be_limited_is_no_fault() -> None:
     with pytest.raises(DidNotTakeHold), out_of_descriptors([NOBODY]):
         pass
     with pytest.raises(DidNotTakeHold), no_more_memory([NOBODY]):
+        pass
+
+
+def test_where_limits_are_refused_it_is_told_who_is_who_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(resource, "prlimit", refuse)
+    us = f"as user {os.getuid()}, group {os.getgid()}"
+    why = f"process {os.getpid()} runs {us}, the suite {us} with(out)? CAP_SYS_RESOURCE; what would help: "
+    with pytest.raises(FaultRefused, match=why), no_more_memory([Pid(os.getpid())]):
         pass
