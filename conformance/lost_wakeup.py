@@ -75,7 +75,12 @@ def play(stage: Stage) -> Races:
 
 
 def _line(stage: Stage, left: Races, children: list[Pid]) -> list[Pid]:
-    """Find in which order connections wake the children: one connection after another, each kept."""
+    """Find in which order connections wake the children: one connection after another, each kept.
+
+    They are let go of in the same order, each when the child of the one before waits again: who waits in a new epoll
+    each time, or adds the listening socket to its own again, goes to the end of the line. Where each service takes its
+    time, all are let go of at once.
+    """
     clients = []
     for _ in children:
         clients += stage.hold_connections(1)
@@ -85,8 +90,9 @@ def _line(stage: Stage, left: Races, children: list[Pid]) -> list[Pid]:
     if left.why_not:
         return []
     line = [stage.holders[client.number] for client in clients if client.number in stage.holders]
-    stage.let_go(clients)
-    wait(stage, lambda: stage.all_let_go() and all(asleep(pid) for pid in children), within=stage.pace.answer)
+    for at_once in [clients] if stage.pace.unhurried else [[client] for client in clients]:
+        stage.let_go(at_once)
+        wait(stage, lambda: stage.all_let_go() and all(asleep(pid) for pid in children), within=stage.pace.answer)
     return [pid for pid in dict.fromkeys(line) if pid in stage.watch.live]
 
 
