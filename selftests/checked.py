@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +100,14 @@ def check(
     except (subprocess.SubprocessError, OSError, ValueError) as error:
         return Checked(server, {}, {}, time.monotonic() - began, trouble=f"{type(error).__name__}: {error}"[:300])
     verdicts, seen = ({clause["id"]: clause[key] for clause in judged} for key in ("verdict", "seen"))
-    return Checked(server, verdicts, seen, time.monotonic() - began)
+    trouble = "" if clauses else not_whole(verdicts)
+    return Checked(server, verdicts, seen, time.monotonic() - began, trouble)
+
+
+def not_whole(verdicts: Mapping[str, str]) -> str:
+    """Say how many clauses a check of all did not come to, or nothing where it came to all."""
+    missing = list(verdicts.values()).count("not-run")
+    return f"{missing} clauses were not run" if missing else ""
 
 
 def counted(checks: Sequence[Checked]) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from selftests import corpus, detection
-from selftests.checked import Checked
+from selftests.checked import Checked, not_whole
 from selftests.corpus import Server
 from selftests.markdown import table
 
@@ -30,6 +30,13 @@ def test_a_variant_is_sound_where_all_passes_that_applies() -> None:
     assert outcome(server, pool_2="pass", pool_6="not-applicable") == "sound"
     for verdict in ("fail", "inconclusive", "blocked"):
         assert outcome(server, pool_2="pass", pool_3=verdict) == "ALARM"
+
+
+def test_a_check_that_did_not_come_to_all_clauses_is_broken() -> None:
+    assert not_whole({"pool-2": "pass", "pool-6": "not-applicable"}) == ""
+    trouble = not_whole({"pool-2": "not-run", "pool-6": "pass"})
+    assert trouble == "1 clauses were not run"
+    assert Checked(VARIANT, {"pool-2": "not-run"}, {}, 1.0, trouble).outcome == "BROKEN"
 
 
 def test_what_is_kept_is_the_last_check_of_each_server(tmp_path: Path) -> None:
