@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from spec.channel import (
+    Channel,
     End,
     Joined,
     Kept,
@@ -103,3 +104,39 @@ def test_everybody_else_who_holds_an_end_is_told(of_child: set[Pid], of_parent: 
 )
 def test_descriptors_that_grow_with_ended_children_are_leaked(kept: Kept, found: bool) -> None:  # noqa: FBT001
     assert bool(list(judge_kept(kept))) is found
+
+
+@pytest.mark.parametrize(
+    ("kept", "found"),
+    [
+        (Kept(ended=4, before=1, after=5, put_by=0), True),
+        (Kept(ended=4, before=1, after=4, put_by=0), False),
+        (Kept(ended=3, before=1, after=5, put_by=0), False),
+        (Kept(ended=20, before=1, after=11, put_by=0), True),
+        (Kept(ended=20, before=1, after=10, put_by=0), False),
+        (Kept(ended=20, before=1, after=11, put_by=10), False),
+        (Kept(ended=20, before=1, after=12, put_by=10), True),
+    ],
+)
+def test_half_of_those_who_ended_and_four_at_the_least_are_a_leak(kept: Kept, *, found: bool) -> None:
+    assert bool(list(judge_kept(kept))) is found
+
+
+def test_a_leak_is_told_in_numbers() -> None:
+    (violation,) = judge_kept(Kept(ended=6, before=5, after=11, put_by=4))
+    assert violation.seen.startswith("the parent had 6 more ends of channels after 6 children had ended than before")
+
+
+def test_four_of_those_who_hold_an_end_are_named_and_siblings_without_a_channel_are_siblings_too() -> None:
+    held, orphan = link(ONE), Pid(13)
+    strangers = frozenset({ONE, TWO, orphan, Pid(90), Pid(91), Pid(92)})
+    held = replace(held, childs_end=replace(held.childs_end, holders=strangers))
+    (seen,) = (each.seen for each in judge_holders(joined(held, link(TWO), others={orphan: ()})))
+    assert seen.endswith("is held by its sibling 12, its sibling 13, process 90, process 91 as well")
+
+
+def test_where_a_channel_is_is_told_end_by_end() -> None:
+    channel = Channel(ONE, Inode(1), 3, Inode(2), 4)
+    assert (channel.child, channel.childs_inode, channel.childs_descriptor) == (ONE, 1, 3)
+    assert (channel.parents_inode, channel.parents_descriptor) == (2, 4)
+    assert link(ONE).inodes == {22, 23}

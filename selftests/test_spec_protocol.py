@@ -99,3 +99,39 @@ def test_each_wrong_order_breaks_its_clause(order: tuple[bytes, Told, bool], fou
 
 def test_protocol_names_its_clauses_in_order() -> None:
     assert [each.id for each in protocol.SECTION] == [f"protocol-{n}" for n in range(1, 10)]
+
+
+def seen(words: bytes, accepted: int | None = None, serviced: int | None = None) -> list[str]:
+    return [each.seen for each in judge_voice(Voice(child=CHILD, said=words, accepted=accepted, serviced=serviced))]
+
+
+def test_what_is_missing_is_told_with_the_time_that_it_was_waited_for_and_what_is_early_without() -> None:
+    (missing,) = judge_voice(Voice(child=CHILD, said=b"C", accepted=1, serviced=1, within=2.0))
+    assert missing.seen == "child 12 said b'C', where it had accepted 1 connection and serviced 1: no F in 2.0 s"
+    (early,) = seen(b"CF", accepted=1, serviced=0)
+    assert early.endswith("and serviced 0: F came before the service had ended")
+    (late,) = seen(b"CFC", accepted=2, serviced=2)
+    assert late.endswith("1 F in 0.0 s")
+
+
+def test_a_count_of_one_kind_alone_is_none() -> None:
+    assert seen(b"CF", accepted=1) == []
+    assert seen(b"CF", serviced=2) == []
+
+
+def test_the_first_byte_that_is_out_of_turn_is_told_by_its_place() -> None:
+    (found,) = seen(b"CFF")
+    assert found == "child 12 said b'CFF': byte 3 is b'F' where it was idle"
+
+
+def test_twenty_four_bytes_are_shown_whole() -> None:
+    assert shown(b"C" * 24) == repr(b"C" * 24)
+    assert shown(b"C" * 25) == f"{b'C' * 12!r} … {b'C' * 12!r} (25 bytes)"
+
+
+def test_a_child_obeys_within_what_the_clause_says() -> None:
+    assert f"within {protocol.OBEYS_WITHIN:.0f} s" in protocol.PROTOCOL_5.text
+
+
+def test_an_order_of_which_no_more_is_said_ended_nobody() -> None:
+    assert list(judge_orders([Order(child=CHILD, written=b"", told=Told.IDLE)])) == []

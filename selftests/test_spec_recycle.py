@@ -4,7 +4,7 @@ import pytest
 
 from selftests.histories import History
 from spec import recycle
-from spec.event import Phase
+from spec.event import Phase, Timeline
 from spec.parameters import Parameters
 from spec.recycle import Due, due
 from spec.verdict import Violation
@@ -125,3 +125,13 @@ def test_with_n_of_one_a_second_connection_is_found() -> None:
     found = in_short(list(recycle.judge_distinct(with_connections(2).timeline(), SINGLE)))
     assert list(found) == ["recycle-5"]
     assert "child 101 took 2 connections" in found["recycle-5"]
+
+
+@pytest.mark.parametrize(("connections", "early"), [(0, False), (1, True), (2, True), (3, False)])
+def test_who_ended_after_some_connections_but_fewer_than_n_ended_early(connections: int, *, early: bool) -> None:
+    history = with_connections(connections).ended(101)
+    assert recycle.ended_early(history.timeline(), WIDE) == ([101] if early else [])
+
+
+def test_where_nothing_happened_nobody_is_overdue() -> None:
+    assert recycle.overdue(Timeline(()), WIDE) == frozenset()
