@@ -21,7 +21,7 @@ from spec.accept import ACCEPT_5, judge_race_count
 from spec.epoll import EPOLLEXCLUSIVE
 from spec.event import Accepted, Pid
 from spec.protocol import OBEYS_WITHIN, PROTOCOL_6, K, Voice, judge_voice
-from spec.verdict import Decision, Inconclusive, Violation
+from spec.verdict import Blocked, Decision, Inconclusive, Violation
 
 LAST_SERVICES = 5  # to be looked at
 # Seconds for all races together: a server that sleeps in each service gets fewer of them.
@@ -55,9 +55,9 @@ class Races:
 def play(stage: Stage) -> Races:
     """Let one child after another, as they stand in line, be woken and told K at once."""
     left = Races()
-    settle_pool(stage)
-    left.joinings = looked_in_passing(stage, f"with {len(stage.watch.live)} children")
     try:
+        settle_pool(stage)
+        left.joinings = looked_in_passing(stage, f"with {len(stage.watch.live)} children")
         with parents_seat(stage) as seat, one_processor(seat.heard):
             children = [pid for pid in stage.watch.live if pid in seat.heard]
             left.children = len(children)
@@ -71,6 +71,8 @@ def play(stage: Stage) -> Races:
             stage.close()
     except (*GAVE_WAY, NotPinned) as error:
         left.why_not = Inconclusive(str(error))
+    except (Blocked, Inconclusive) as error:
+        left.why_not = error  # what was looked at before is judged all the same
     return left
 
 
