@@ -33,8 +33,9 @@ def main() -> int:
         for done in as_completed([executor.submit(check, server, folder) for server in servers]):
             checks.append(checked := done.result())
             detection.keep(checked, options.kept, commit=commit())
+            # In step with what is kept, however this run ends.
+            options.page.write_text(detection.page(detection.kept(options.kept).values()), encoding="utf-8")
             print(f"{len(checks):3} of {len(servers)}  {checked}", flush=True)
-    options.page.write_text(detection.page(detection.kept(options.kept).values()), encoding="utf-8")
     print(counted(checks))
     return int(any(checked.outcome in WRONG for checked in checks))
 
