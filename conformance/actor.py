@@ -151,8 +151,7 @@ class Actor:
         channel = self.channels.get(pid)
         if channel is None or pid not in self.model.children:
             return False
-        end = self.stage.diag.unix_socket(channel.parents_inode)
-        return end is not None and end.queued > 0
+        return self.stage.diag.has_unread(channel.parents_inode)
 
     def rest(self) -> None:
         """Wait until the parent owes nothing; each step towards that renews the patience. Raises PlanFailed."""

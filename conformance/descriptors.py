@@ -29,16 +29,25 @@ def beyond_children(stage: Stage) -> int:
 
 def of_a_child(stage: Stage, pid: Pid) -> int:
     """Count those that a child has for itself: a newborn has what its parent has as well, as far as it lets it be."""
-    try:
-        parents, own = (Counter(procfs.descriptors(each).values()) for each in (stage.watch.parent, pid))
-    except PermissionError:
-        return -1
-    return (own - parents).total()
+    return _beyond(_open(stage.watch.parent), pid)
 
 
 def most_of_a_child(stage: Stage) -> int:
     """Give the most that a child has for itself."""
-    return max((of_a_child(stage, pid) for pid in stage.watch.live), default=-1)
+    parents = _open(stage.watch.parent)
+    return max((_beyond(parents, pid) for pid in stage.watch.live), default=-1)
+
+
+def _open(pid: Pid) -> Counter[str] | None:
+    try:
+        return Counter(procfs.descriptors(pid).values())
+    except PermissionError:
+        return None
+
+
+def _beyond(parents: Counter[str] | None, pid: Pid) -> int:
+    own = _open(pid)
+    return -1 if parents is None or own is None else (own - parents).total()
 
 
 def kept_since_start(stage: Stage, before: int) -> Kept | None:

@@ -15,7 +15,7 @@ from drivers import child_seat
 from observers import procfs
 from spec.channel import Channel
 from spec.epoll import EPOLL_5, judge_run_time
-from spec.event import Inode, Phase, Pid
+from spec.event import Phase, Pid
 from spec.plan import Burst
 from spec.pool import POOL_2, POOL_5, POOL_6, judge_limit
 from spec.protocol import (
@@ -261,12 +261,12 @@ def play_unknown_byte(stage: Stage, left: Heard) -> None:
     """
     told = f"after each child had said {UNKNOWN!r}"
     channels = settled_channels(stage)
+    ends = [channel.parents_inode for channel in channels.values()]
     # In all an odd number of bytes, or a parent that turns a switch with each would end where it began.
     for words in (UNKNOWN, UNKNOWN[:1], C, F):
         for channel in channels.values():
             child_seat.say(channel, words)
-        ends = [channel.parents_inode for channel in channels.values()]
-        wait(stage, lambda: not _unread(stage, ends), within=stage.pace.reaction)  # noqa: B023 - waited for here
+        wait(stage, lambda: not any(map(stage.diag.has_unread, ends)), within=stage.pace.reaction)
         settle_down(stage)
         if words not in (C, F) and (dropped := sorted(channels.keys() - set(stage.watch.live))):
             left.found(Violation(PROTOCOL_9, f"{told}: child {dropped[0]} was ended for it"))
@@ -281,9 +281,3 @@ def play_unknown_byte(stage: Stage, left: Heard) -> None:
         left.found(Violation(PROTOCOL_9, f"{told}: {error}"))
         return
     left.judged.add(PROTOCOL_9.id)
-
-
-def _unread(stage: Stage, ends: list[Inode]) -> bool:
-    """Tell whether anything lies at these ends that has not been read."""
-    known = stage.diag.unix_sockets()
-    return any(known[end].queued for end in ends if end in known)

@@ -94,6 +94,11 @@ class SockDiag:
         """Give one AF_UNIX socket, or None where there is none with this inode."""
         return next(map(_unix_socket, self._ask(_unix_request(inode, 0xFFFFFFFF), _REQUEST)), None)
 
+    def has_unread(self, inode: Inode) -> bool:
+        """Tell whether anything lies at one AF_UNIX socket that was not read; not where there is none."""
+        end = self.unix_socket(inode)
+        return end is not None and end.queued > 0
+
     def unix_peers(self) -> dict[Inode, Inode]:
         """Map each connected AF_UNIX socket to the one at the far end."""
         return {inode: each.peer for inode, each in self.unix_sockets().items() if each.peer is not None}
