@@ -48,9 +48,10 @@ class Ledger:
         return [_with_cause(judged, direct) for judged in direct.values()]
 
     def done(self) -> int:
-        """Count the clauses whose tests have all reported."""
+        """Count the clauses whose tests have all reported, or of which one has failed: no other makes that good."""
         reported = Counter(finding.clause for finding in self.findings)
-        return sum(reported[clause] >= count for clause, count in self.expected.items())
+        failed = {finding.clause for finding in self.findings if finding.verdict is Verdict.FAIL}
+        return sum(clause in failed or reported[clause] >= count for clause, count in self.expected.items())
 
     def _joined(self, clause: Clause) -> Judged:
         findings = [finding for finding in self.findings if finding.clause == clause.id]

@@ -221,3 +221,12 @@ def documented(ledger: Ledger) -> dict[str, Any]:
         level=Level.MUST,
         replay="preforkspec check --seed 1",
     )
+
+
+def test_a_clause_is_done_when_all_of_its_tests_have_reported_or_one_has_failed() -> None:
+    two_tests = frozenset({POOL_1.id, POOL_8.id})
+    passed, failed = found(POOL_1.id, Verdict.PASS), found(POOL_8.id, Verdict.FAIL)
+    assert ledger(passed, selected=two_tests, expected=2).done() == 0
+    assert ledger(passed, passed, selected=two_tests, expected=2).done() == 1
+    assert ledger(passed, failed, selected=two_tests, expected=2).done() == 1
+    assert ledger(passed, passed, failed, failed, selected=two_tests, expected=2).done() == 2
