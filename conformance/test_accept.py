@@ -13,14 +13,12 @@ from spec import accept
 from spec.clause import Clause
 from spec.event import Stranded
 from spec.http import HTTP_2, HTTP_3
-from spec.verdict import Blocked, Inconclusive, Violated
+from spec.verdict import Blocked, Inconclusive, Violated, raise_first
 
 
 def decide_frozen(clause: Clause, frozen: Frozen) -> None:
     """Raise what the stopped pool showed against the clause; else it must have been judged."""
-    for violation in frozen.violations:
-        if violation.clause is clause:
-            raise violation.raised()
+    raise_first(frozen.violations, clause)
     if clause.id in frozen.judged:
         return
     if frozen.answered:
@@ -34,9 +32,7 @@ def decide_frozen(clause: Clause, frozen: Frozen) -> None:
 
 def decide_tide(clause: Clause, tide: Tide) -> None:
     """Raise what the tide showed against the clause."""
-    for violation in accept.judge_holders(tide.timeline, parent=tide.parent):
-        if violation.clause is clause:
-            raise violation.raised()
+    raise_first(accept.judge_holders(tide.timeline, parent=tide.parent), clause)
 
 
 @pytest.mark.clause("accept-1")
@@ -60,8 +56,7 @@ def test_all_children_have_one_listening_socket(stage: Stage) -> None:
     if not alive:
         raise Violated(accept.ACCEPT_2, seen=f"the process {stage.watch.parent} that listens has no children")
     listeners = {inode: each.address for inode, each in stage.watch.listeners.items()}
-    for violation in accept.judge_listeners(alive, listeners):
-        raise violation.raised()
+    raise_first(accept.judge_listeners(alive, listeners))
 
 
 @pytest.mark.clause("accept-3")

@@ -9,7 +9,7 @@ from conformance.plans import Planned
 from conformance.turnover import Turnover
 from spec import channel
 from spec.clause import Clause
-from spec.verdict import Inconclusive, NotApplicable, Violated
+from spec.verdict import Inconclusive, NotApplicable, Violated, raise_first
 
 
 def decide(clause: Clause, joinings: Joinings) -> None:
@@ -66,8 +66,7 @@ def decide_in_passing(clause: Clause, joinings: Joinings | Inconclusive | None) 
 def test_the_parent_lets_go_of_the_channels_of_ended_children(played_turnover: Turnover) -> None:
     if played_turnover.kept is None:
         raise turnover.why_stopped(played_turnover)
-    for violation in channel.judge_kept(played_turnover.kept):
-        raise violation.raised()
+    raise_first(channel.judge_kept(played_turnover.kept))
     if played_turnover.kept.ended < channel.ENOUGH_ENDED:
         raise Inconclusive(f"only {played_turnover.kept.ended} children ended")
 
@@ -76,5 +75,4 @@ def test_the_parent_lets_go_of_the_channels_of_ended_children(played_turnover: T
 def test_the_parent_lets_go_of_the_channels_of_children_that_it_ended(planned: Planned) -> None:
     if planned.kept is None or planned.kept.ended < channel.ENOUGH_ENDED:
         raise NotApplicable("too few children ended in plans of messages")
-    for violation in channel.judge_kept(planned.kept):
-        raise violation.raised()
+    raise_first(channel.judge_kept(planned.kept))

@@ -15,7 +15,7 @@ from conformance.watching import Watched
 from spec import epoll
 from spec.clause import Clause
 from spec.pool import POOL_2
-from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated, raise_first
 
 
 @pytest.fixture
@@ -119,8 +119,7 @@ def test_one_connection_wakes_about_one_child(stage: Stage, seen: Callable[[str]
         raise Blocked(epoll.SECTION.clauses[0].id, seen=stage.broken_holds[0].why_lost())
     if bystanders < 1:
         raise Inconclusive("there were never two idle children")
-    for violation in epoll.judge_wakeups(bystanders, switches):
-        raise violation.raised()
+    raise_first(epoll.judge_wakeups(bystanders, switches))
     seen(f"of {bystanders} bystanders, a connection woke {sorted(switches)[len(switches) // 2]:.1f}")
 
 
@@ -130,8 +129,7 @@ def test_nobody_spins_at_rest(played_tide: Tide) -> None:
     if not quiet:
         raise why_stopped(played_tide)
     for each in quiet:
-        for violation in epoll.judge_run_time(each.ran, seconds=each.seconds, parent=played_tide.parent):
-            raise violation.raised()
+        raise_first(epoll.judge_run_time(each.ran, seconds=each.seconds, parent=played_tide.parent))
     full, parent = played_tide.full, played_tide.parent
     # Nothing happens for the parent where all clients are silent, though too few children may be idle.
     if full is not None and parent in full.ran:
@@ -141,8 +139,6 @@ def test_nobody_spins_at_rest(played_tide: Tide) -> None:
 
 @pytest.mark.clause("epoll-5")
 def test_the_parent_does_not_spin_while_children_that_were_told_to_end_serve(ordered: Heard) -> None:
-    for violation in ordered.violations:
-        if violation.clause is epoll.EPOLL_5:
-            raise violation.raised()
+    raise_first(ordered.violations, epoll.EPOLL_5)
     if epoll.EPOLL_5.id not in ordered.judged:
         raise NotApplicable(f"no child that was told K lived on: {ordered.why_not or 'they had gone'}")

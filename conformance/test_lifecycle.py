@@ -17,7 +17,7 @@ from conformance.turnover import Turnover
 from spec import lifecycle
 from spec.lifecycle import LIFECYCLE_1, LIFECYCLE_3, LIFECYCLE_4, Stop
 from spec.parameters import Parameters
-from spec.verdict import Blocked, NotApplicable, Violated
+from spec.verdict import Blocked, NotApplicable, Violated, raise_first
 
 
 @pytest.mark.clause("lifecycle-1")
@@ -57,8 +57,7 @@ def test_it_starts_with_any_legal_parameters(launches: Launches, parameters: Par
 def test_sigterm_ends_parent_and_children_and_frees_the_port(launches: Launches, seen: Callable[[str], None]) -> None:
     with launches.settled(launches.pool_set("first")) as stage:
         stop = served_and_stopped_by(stage, signal.SIGTERM, within=stage.pace.stop)
-    for violation in lifecycle.judge_stop(stop):
-        raise violation.raised()
+    raise_first(lifecycle.judge_stop(stop))
     with launches.settled(launches.pool_set("first")) as stage:
         interrupted = served_and_stopped_by(stage, signal.SIGINT, within=stage.pace.round)
     does = "goes on" if interrupted.parent_lives else "ends"
@@ -87,32 +86,28 @@ def test_parameters_out_of_range_are_refused(launches: Launches, case: int) -> N
     if case >= len(cases):
         raise NotApplicable("its command line has no place for this")
     given, parameters, port = cases[case]
-    for violation in lifecycle.judge_refusal(
-        LIFECYCLE_3, refusal.refused(launches, parameters, given=given, port=port)
-    ):
-        raise violation.raised()
+    raise_first(lifecycle.judge_refusal(LIFECYCLE_3, refusal.refused(launches, parameters, given=given, port=port)))
 
 
 @pytest.mark.clause("lifecycle-4")
 def test_a_port_in_use_is_refused(launches: Launches) -> None:
     sound = launches.pool_set("first")
-    for violation in lifecycle.judge_refusal(
-        LIFECYCLE_4, refusal.refused(launches, sound, given="a port that another process listens on", occupied=True)
-    ):
-        raise violation.raised()
+    raise_first(
+        lifecycle.judge_refusal(
+            LIFECYCLE_4, refusal.refused(launches, sound, given="a port that another process listens on", occupied=True)
+        )
+    )
 
 
 @pytest.mark.clause("lifecycle-5")
 def test_shed_children_are_reaped(played_tide: Tide) -> None:
     if not played_tide.completed:
         raise why_stopped(played_tide)
-    for violation in lifecycle.judge_zombies(played_tide.zombies, waited=played_tide.zombies_after):
-        raise violation.raised()
+    raise_first(lifecycle.judge_zombies(played_tide.zombies, waited=played_tide.zombies_after))
 
 
 @pytest.mark.clause("lifecycle-5")
 def test_recycled_children_are_reaped(played_turnover: Turnover) -> None:
     if not played_turnover.loaded:
         raise turnover.why_stopped(played_turnover)
-    for violation in lifecycle.judge_zombies(played_turnover.zombies, waited=played_turnover.zombies_after):
-        raise violation.raised()
+    raise_first(lifecycle.judge_zombies(played_turnover.zombies, waited=played_turnover.zombies_after))

@@ -19,16 +19,14 @@ from spec import pool
 from spec.clause import Clause
 from spec.event import Phase, Rested
 from spec.parameters import Parameters
-from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated, raise_first
 
 A_FEW = 2  # children: a wrapper has one
 
 
 def decide(clause: Clause, played_tide: Tide, *phases: Phase) -> None:
     """Raise what the timeline says against the clause; else the phases that judge it must have been played_tide."""
-    for violation in pool.judge(played_tide.timeline, played_tide.parameters):
-        if violation.clause is clause:
-            raise violation.raised()
+    raise_first(pool.judge(played_tide.timeline, played_tide.parameters), clause)
     if not played_tide.reached(*phases):
         raise tide.why_stopped(played_tide)
 
@@ -66,9 +64,7 @@ def test_nobody_comes_or_goes_at_rest_where_both_bounds_are_one_number(launches:
             # Who rests elsewhere does not churn; httpd takes max_spare for min_spare + 1 here.
             stage.watch.write(Rested(stage.clock(), Phase.START))
             stage.hold(stage.pace.round)
-        for violation in pool.judge(stage.watch.timeline(), stage.parameters):
-            if violation.clause is pool.POOL_4:
-                raise violation.raised()
+        raise_first(pool.judge(stage.watch.timeline(), stage.parameters), pool.POOL_4)
 
 
 @pytest.mark.clause("pool-2")
@@ -104,9 +100,7 @@ def test_the_limit_holds_too_while_children_are_recycled(played_single: Turnover
     single = played_single.parameters
     if single.max_children is None:
         raise NotApplicable("the command has no {max_children}")
-    for violation in pool.judge(played_single.timeline, single):
-        if violation.clause is pool.POOL_6:
-            raise violation.raised()
+    raise_first(pool.judge(played_single.timeline, single), pool.POOL_6)
     if not played_single.counted:
         raise turnover.why_stopped(played_single)
 
@@ -131,9 +125,7 @@ def test_the_start_overshoots_by_no_more_than_a_step_where_many_are_to_be_idle(l
     except (Blocked, SubjectEnded) as error:
         # It may have no room for so many.
         raise NotApplicable(f"with {MANY}: {error}") from error
-    for violation in found:
-        if violation.clause is pool.POOL_8:
-            raise violation.raised()
+    raise_first(found, pool.POOL_8)
 
 
 def await_many(stage: Stage) -> None:
@@ -179,9 +171,7 @@ def test_the_parent_regulates_by_what_it_is_told(clause: Clause, planned: Planne
     [pytest.param(clause, id=clause.id, marks=pytest.mark.clause(clause.id)) for clause in (pool.POOL_5, pool.POOL_6)],
 )
 def test_children_that_serve_count_whatever_they_were_told(clause: Clause, ordered: Heard) -> None:
-    for violation in ordered.violations:
-        if violation.clause is clause:
-            raise violation.raised()
+    raise_first(ordered.violations, clause)
     if clause.id not in ordered.judged:
         why_not = ordered.why_not or "no child that was told K lived on"
         raise NotApplicable(f"what children are told while they serve could not be judged: {why_not}")

@@ -9,14 +9,12 @@ from conformance.plans import Planned, decide_plans
 from conformance.seats import Heard
 from spec import protocol
 from spec.clause import Clause
-from spec.verdict import Blocked, Inconclusive
+from spec.verdict import Blocked, Inconclusive, raise_first
 
 
 def decide(clause: Clause, heard: Heard) -> None:
     """Raise what one scene showed against the clause; else it must have been judged."""
-    for violation in heard.violations:
-        if violation.clause is clause:
-            raise violation.raised()
+    raise_first(heard.violations, clause)
     if clause.id in heard.judged:
         return
     if heard.why_not:
@@ -93,9 +91,7 @@ def test_a_busy_child_that_gets_k_serves_its_client_first(at_full_speed: Heard) 
     ],
 )
 def test_a_client_who_comes_together_with_k_is_served_as_any_other(clause: Clause, races: Races) -> None:
-    for violation in races.wrong_services:
-        if violation.clause is clause:
-            raise violation.raised()
+    raise_first(races.wrong_services, clause)
 
 
 @pytest.mark.clause("protocol-7")

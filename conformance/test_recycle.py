@@ -1,6 +1,6 @@
 """Section recycle: connections counted child by child, then load, then the corner cases N = 1 and all at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import pytest
 
@@ -11,21 +11,13 @@ from conformance.plans import Planned, decide_plans
 from conformance.together import Together
 from conformance.turnover import Turnover, still_live, why_stopped
 from spec import recycle
-from spec.clause import Clause
 from spec.event import Collapsed
-from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated, Violation
-
-
-def decide(clause: Clause, violations: Iterable[Violation]) -> None:
-    """Raise the first violation of the clause."""
-    for violation in violations:
-        if violation.clause is clause:
-            raise violation.raised()
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated, raise_first
 
 
 @pytest.mark.clause("recycle-1")
 def test_a_child_ends_after_its_last_connection(played_turnover: Turnover, seen: Callable[[str], None]) -> None:
-    decide(recycle.RECYCLE_1, recycle.judge_counts(played_turnover.counting, played_turnover.parameters))
+    raise_first(recycle.judge_counts(played_turnover.counting, played_turnover.parameters), recycle.RECYCLE_1)
     if played_turnover.still_live:
         raise Violated(recycle.RECYCLE_1, seen=still_live(played_turnover))
     if not played_turnover.counted:
@@ -59,7 +51,7 @@ def test_a_child_that_is_told_k_with_its_last_connection_takes_no_other(played_s
     told = played_single.parting
     if told is None or recycle.RECYCLE_1.id not in told.judged:
         raise NotApplicable("no child could be told K together with its last connection")
-    decide(recycle.RECYCLE_1, told.violations)
+    raise_first(told.violations, recycle.RECYCLE_1)
 
 
 @pytest.mark.clause("recycle-1")
@@ -83,7 +75,7 @@ def test_a_child_ends_after_its_last_connection_though_a_byte_could_not_count_th
 
 @pytest.mark.clause("recycle-2")
 def test_a_child_does_not_end_before_its_last_connection(played_turnover: Turnover) -> None:
-    decide(recycle.RECYCLE_2, recycle.judge_counts(played_turnover.counting, played_turnover.parameters))
+    raise_first(recycle.judge_counts(played_turnover.counting, played_turnover.parameters), recycle.RECYCLE_2)
     if not played_turnover.counted:
         raise why_stopped(played_turnover)
 
@@ -98,7 +90,7 @@ def test_with_the_parent_stopped_no_child_ends_before_its_last_connection(all_at
 
 @pytest.mark.clause("recycle-3")
 def test_another_child_takes_the_place_of_a_recycled_one(played_turnover: Turnover) -> None:
-    decide(recycle.RECYCLE_3, recycle.judge_replacement(played_turnover.timeline, played_turnover.parameters))
+    raise_first(recycle.judge_replacement(played_turnover.timeline, played_turnover.parameters), recycle.RECYCLE_3)
     if not played_turnover.replaced:
         raise why_stopped(played_turnover)
 
@@ -123,7 +115,7 @@ def test_no_client_is_lost_while_children_are_recycled(played_turnover: Turnover
 @pytest.mark.clause("recycle-5")
 def test_a_child_may_be_limited_to_one_connection(played_single: Turnover) -> None:
     single = played_single.parameters
-    decide(recycle.RECYCLE_5, recycle.judge_distinct(played_single.counting, single))
+    raise_first(recycle.judge_distinct(played_single.counting, single), recycle.RECYCLE_5)
     collapsed = [event.how for event in played_single.timeline if isinstance(event, Collapsed)]
     not_replaced = [violation.seen for violation in recycle.judge_replacement(played_single.timeline, single)]
     problems = [*played_single.lost, *collapsed, *not_replaced]

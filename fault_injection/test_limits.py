@@ -20,7 +20,7 @@ from fault_injection.signals import killed
 from fault_injection.syscalls import Answers, refused
 from spec import recovery
 from spec.event import Pid
-from spec.verdict import Blocked, Decision, Inconclusive, NotApplicable, Violated
+from spec.verdict import Blocked, Decision, Inconclusive, NotApplicable, Violated, raise_first
 
 Seen = Callable[[str], None]
 
@@ -171,8 +171,7 @@ def test_what_else_is_seen_when_a_fault_is_over(
         raise NotApplicable(why)
     with suppress(Decision):
         played(launches, scene)
-    for violation in seen_on_the_way(launches, look):
-        raise violation.raised()
+    raise_first(seen_on_the_way(launches, look))
 
 
 @pytest.mark.clause("pool-6")
@@ -183,5 +182,4 @@ def test_the_limit_holds_for_those_who_are_wanted_all_at_once(launches: Launches
         violations = told_together_at_the_limit(launches)
     except (Violated, Blocked, Inconclusive) as error:
         raise NotApplicable(f"the pool was not brought to its limit: {error}") from error
-    for violation in violations:
-        raise violation.raised()
+    raise_first(violations)

@@ -93,3 +93,10 @@ class Violation:
     def raised(self) -> Violated:
         """Give the violation as the exception that ends a test."""
         return Violated(self.clause, seen=self.seen)
+
+
+def raise_first(violations: Iterable[Violation], clause: Clause | None = None) -> None:
+    """Raise the first violation, or the first of one clause; nothing where there is none."""
+    for violation in violations:
+        if clause is None or violation.clause is clause:
+            raise violation.raised()
