@@ -3,6 +3,7 @@
 from typing import Self
 
 from spec.event import (
+    Abandoned,
     Accepted,
     Collapsed,
     Connected,
@@ -10,6 +11,7 @@ from spec.event import (
     Dropped,
     Ended,
     Event,
+    Left,
     Lost,
     Phase,
     Pid,
@@ -82,6 +84,16 @@ class History:
         for connection in connections:
             self._write(Dropped(self.now, ConnectionId(connection)))
         return self
+
+    def left(self, *connections: int) -> Self:
+        """The server ended silent connections."""
+        for connection in connections:
+            self._write(Left(self.now, ConnectionId(connection)))
+        return self
+
+    def abandoned(self, connection: int) -> Self:
+        """The child of a silent connection that was ended lives on."""
+        return self._write(Abandoned(self.now, ConnectionId(connection)))
 
     def lost(self, connection: int, how: str) -> Self:
         """A connection brought nothing."""

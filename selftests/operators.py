@@ -1,9 +1,10 @@
 """Mutation by rule: small changes made mechanically to the reference server, or to `spec/`; each must be found out.
 
-`python -m selftests.operators reference_server|spec [--sample N] [--seed N] [--at-once N] [--kept FILE]`. A change to
-the reference server must be found by the check of it, one to `spec/` by its selftests. What survives is to be killed by
-a sharper test, or explained in `survivors.toml`: the exit status is 1 for one that is neither. cosmic-ray's operators
-make the changes, and one of ours deletes a statement. Each runs in a copy of the project.
+`python -m selftests.operators reference_server|spec [--module NAME …] [--sample N] [--seed N] [--at-once N]
+[--kept FILE]`. A change to the reference server must be found by the check of it, one to `spec/` by its selftests.
+What survives is to be killed by a sharper test, or explained in `survivors.toml`: the exit status is 1 for one that is
+neither. cosmic-ray's operators make the changes, and one of ours deletes a statement. Each runs in a copy of the
+project.
 """
 
 import argparse
@@ -189,6 +190,9 @@ def main() -> int:
     """Try the changes; status 1 where one survives and is not explained."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("package", choices=TESTS)
+    parser.add_argument(
+        "--module", action="append", metavar="NAME", help="only modules of this name, such as pool (all)"
+    )
     parser.add_argument("--sample", type=int, metavar="N", help="so many of them, drawn by the seed (all)")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--at-once", type=int, default=os.cpu_count(), metavar="N")
@@ -196,6 +200,8 @@ def main() -> int:
     options = parser.parse_args()
     command, tests, within = TESTS[options.package]
     known, all_of_them = explained(), list(changes(ROOT / options.package, ROOT))
+    if options.module:
+        all_of_them = [each for each in all_of_them if Path(each.module).stem in options.module]
     chosen = all_of_them if options.sample is None else random.Random(options.seed).sample(all_of_them, options.sample)
     survivors = 0
     with tempfile.TemporaryDirectory(prefix="operators-") as scratch, ThreadPoolExecutor(options.at_once) as executor:

@@ -1,5 +1,7 @@
 """The judges of who accepts: holders that are the parent, strangers, changed or doubled; sockets that are too many."""
 
+from collections.abc import Callable
+
 import pytest
 
 from selftests.histories import History
@@ -53,13 +55,21 @@ def test_a_child_with_two_connections_at_once_is_found() -> None:
     assert "child 101 held connections 1 and 2 at once" in found["accept-3"]
 
 
-@pytest.mark.parametrize("ending", ["served", "dropped", "lost"])
-def test_a_child_may_take_another_connection_once_the_first_has_ended(ending: str) -> None:
-    history = pool().accepted({1: 101})
-    history = {"served": lambda: history.served(1), "dropped": lambda: history.dropped(1)}.get(
-        ending, lambda: history.lost(1, "reset")
-    )()
-    assert held(history.accepted({2: 101})) == {}
+@pytest.mark.parametrize(
+    "ending",
+    [History.served, History.dropped, History.left, lambda history, connection: history.lost(connection, "reset")],
+    ids=["served", "dropped", "left", "lost"],
+)
+def test_a_child_may_take_another_connection_once_the_first_has_ended(
+    ending: Callable[[History, int], History],
+) -> None:
+    assert held(ending(pool().accepted({1: 101}), 1).accepted({2: 101})) == {}
+
+
+def test_each_connection_that_the_server_ended_lets_its_own_child_go_on() -> None:
+    history = pool().accepted({1: 101, 2: 102}).left(1, 2)
+    assert held(history.accepted({3: 101, 4: 102})) == {}
+    assert list(held(pool().accepted({1: 101, 2: 102}).left(2).accepted({3: 101}))) == ["accept-3"]
 
 
 def listening(open_in_child: dict[int, list[int]], listeners: dict[int, str]) -> list[str]:

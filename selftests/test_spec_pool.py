@@ -210,6 +210,16 @@ def test_a_busy_child_that_ends_is_found() -> None:
     assert "5 children live" in found["pool-5"]
 
 
+def test_a_child_that_ends_with_the_silent_connection_that_it_ended_was_busy() -> None:
+    assert list(broken(children(6).accepted({1: 101}).left(1).ended(101))) == ["pool-5"]
+
+
+def test_where_a_child_outlives_a_silent_connection_that_it_ended_others_may_too() -> None:
+    gone = children(6).accepted({1: 101, 2: 102, 3: 103}).left(1, 2).abandoned(1).ended(102)
+    assert broken(gone) == {}
+    assert list(broken(gone.ended(103))) == ["pool-5"]
+
+
 def test_a_child_that_ends_once_its_client_has_left_is_no_busy_child() -> None:
     assert broken(children(6).accepted({1: 101}).dropped(1).ended(101)) == {}
 
