@@ -2,8 +2,8 @@
 
 `python -m selftests.alarms [--rounds N] [--load NAME …] [--variant NAME …] [--at-once N] [--kept FILE] [--page FILE]
 [--out FOLDER]`. A round is a check of every variant, each with a seed of its own.
-Each verdict is added to the kept file as it comes, so that the numbers of many runs add up; the page is made of that
-file. The exit status is 1 after an alarm.
+Each verdict is added to the kept file as it comes, so that the numbers of many runs add up, and the page is made of
+that file anew. The exit status is 1 after an alarm.
 """
 
 import argparse
@@ -75,9 +75,9 @@ def main() -> int:
         with load(name):
             for row in _rounds(variants, name, rounds=options.rounds, at_once=options.at_once, out=options.out):
                 keep(row, options.kept)
+                options.page.write_text(page(list(read(options.kept))), encoding="utf-8")
                 alarms += row.verdict != SOUND
                 print(f"{row.at}  {row.load:10} {row.variant:24} {row.seconds:5.0f} s  {row.verdict}", flush=True)
-    options.page.write_text(page(list(read(options.kept))), encoding="utf-8")
     return int(alarms > 0)
 
 

@@ -40,6 +40,12 @@ def test_the_page_counts_by_load_and_tells_each_alarm() -> None:
     assert "| 2026-11-25 17:30 | 1a2b3c4 | disk | `prompt` | pool-2 fail: a\\|b |  |" in page
 
 
+def test_the_published_page_is_made_of_the_kept_file_and_each_alarm_was_mended() -> None:
+    rows = list(alarms.read(alarms.KEPT))
+    assert alarms.PAGE.read_text(encoding="utf-8") == alarms.page(rows)
+    assert [row for row in rows if row.verdict != SOUND and not row.mended] == []
+
+
 @pytest.mark.parametrize("name", LOADS)
 def test_a_load_works_until_its_block_ends(name: str) -> None:
     with load(name) as pids:

@@ -265,6 +265,12 @@ def test_growth_may_overshoot_by_its_last_doubling_step_and_no_more() -> None:
     assert "no further than 6" in found["pool-8"]
 
 
+def test_growth_that_is_under_way_may_take_its_next_step_though_nobody_is_short_any_more() -> None:
+    growing = children(4).rested(Phase.START).spawned(105, 106).wanted(Phase.FLOOD_TIDE, 1)
+    assert "pool-8" not in broken(growing.spawned(107, 108), UNLIMITED)
+    assert "no further than 7" in broken(growing.spawned(109), UNLIMITED)["pool-8"]
+
+
 def test_the_children_that_a_falling_load_leaves_idle_are_no_overshoot() -> None:
     history = children(12).accepted(held(101, 10)).settled(Phase.HIGH_WATER).wanted(Phase.EXCESS, 0)
     assert broken(history.dropped(*range(1, 11)).ended(*range(101, 109)), UNLIMITED) == {}
