@@ -1,5 +1,6 @@
 """Parameters: which sets are legal, and what the seeds draw."""
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -12,8 +13,6 @@ from spec.parameters import (
     draw_for_recovery,
     draw_for_recycle,
 )
-
-SEEDS = range(10_000)
 
 
 def a_set(low: int = 2, high: int = 4, connections: int = 5, limit: int | None = 8) -> Parameters:
@@ -50,59 +49,54 @@ def test_a_set_names_its_numbers_and_its_limit_where_it_has_one() -> None:
     assert str(a_set().unlimited()) == "min_spare 2, max_spare 4, max_connections 5"
 
 
-def spans(drawn: list[Parameters]) -> dict[str, tuple[int, int]]:
-    """Give the least and the most of what distinguishes sets."""
-    measured = {
-        "min_spare": [each.min_spare for each in drawn],
-        "gap": [each.max_spare - each.min_spare for each in drawn],
-        "connections": [each.max_connections for each in drawn],
-        "room": [(each.max_children or 0) - 2 * each.max_spare - each.min_spare for each in drawn],
-    }
-    return {name: (min(values), max(values)) for name, values in measured.items()}
+class Least(Random):
+    """Draws the least that may be drawn."""
+
+    def randint(self, a: int, b: int) -> int:
+        return min(a, b)
 
 
-def test_every_draw_for_the_pool_is_legal_and_tells_wrong_servers_apart() -> None:
-    drawn = [draw_for_pool(Random(seed)) for seed in SEEDS]
+class Most(Random):
+    """Draws the most."""
+
+    def randint(self, a: int, b: int) -> int:
+        return max(a, b)
+
+
+@pytest.mark.parametrize(
+    ("draw", "least", "most"),
+    [
+        # min_spare 2 tells "grows when nobody is idle" from "grows below min_spare"; a gap of 2 leaves a place where
+        # nothing may happen; no child is recycled meanwhile; and load can go up in two steps.
+        (draw_for_pool, a_set(2, 4, 2_000, 10), a_set(4, 8, 9_000, 22)),
+        # Nobody need be shed while children are recycled.
+        (draw_for_recycle, a_set(2, 11, 3, 40), a_set(3, 14, 7, 40)),
+        # Bounds are near, and lives short.
+        (draw_for_plans, a_set(2, 3, 4, 8), a_set(3, 6, 8, 18)),
+        # No byte can count to N.
+        (draw_for_long_life, a_set(1, 2, 257, 8), a_set(1, 2, 280, 8)),
+        # A count that is wrong by one leaves the bounds.
+        (draw_for_recovery, a_set(2, 3, 3_000, 20), a_set(3, 4, 9_000, 20)),
+    ],
+)
+def test_a_draw_goes_from_the_least_to_the_most(
+    draw: Callable[[Random], Parameters], least: Parameters, most: Parameters
+) -> None:
+    assert (draw(Least()), draw(Most())) == (least, most)
+
+
+@pytest.mark.parametrize("draw", [draw_for_pool, draw_for_recycle, draw_for_plans, draw_for_long_life])
+def test_every_draw_is_legal_with_a_limit_and_without(draw: Callable[[Random], Parameters]) -> None:
+    drawn = [draw(Random(seed)) for seed in range(1_000)]
     assert all(each.why_illegal() is None and each.unlimited().why_illegal() is None for each in drawn)
-    assert spans(drawn) == {
-        "min_spare": (2, 4),  # 2 tells "grows when nobody is idle" from "grows below min_spare"
-        "gap": (2, 4),  # leaves a place where nothing may happen
-        "connections": (2_000, 9_000),  # no child is recycled meanwhile
-        "room": (0, 2),  # load can go up in two steps
-    }
-    assert len({(each.min_spare, each.max_spare) for each in drawn}) == 9
 
 
-def test_every_draw_for_recycling_is_legal_and_leaves_nobody_to_shed() -> None:
-    drawn = [draw_for_recycle(Random(seed)) for seed in SEEDS]
-    assert all(each.why_illegal() is None and each.max_children == 40 for each in drawn)
-    told = spans(drawn)
-    assert (told["min_spare"], told["gap"], told["connections"]) == ((2, 3), (9, 11), (3, 7))
+def test_the_pool_is_judged_by_every_pair_of_bounds() -> None:
+    drawn = [draw_for_pool(Random(seed)) for seed in range(1_000)]
+    assert len({(each.min_spare, each.max_spare - each.min_spare) for each in drawn}) == 9
 
 
-def test_every_draw_for_plans_has_near_bounds_and_short_lives() -> None:
-    drawn = [draw_for_plans(Random(seed)) for seed in SEEDS]
-    assert all(each.why_illegal() is None for each in drawn)
-    told = spans(drawn)
-    assert (told["min_spare"], told["gap"], told["connections"]) == ((2, 3), (1, 3), (4, 8))
-    assert {(each.max_children or 0) - 2 * each.max_spare for each in drawn} == {2, 3, 4, 5, 6}
-
-
-def test_every_draw_for_a_long_life_is_legal_and_beyond_a_byte() -> None:
-    drawn = [draw_for_long_life(Random(seed)) for seed in SEEDS]
-    assert all(each.why_illegal() is None for each in drawn)
-    assert {(each.min_spare, each.max_spare, each.max_children) for each in drawn} == {(1, 2, 8)}
-    assert spans(drawn)["connections"] == (257, 280)
-
-
-def test_every_draw_for_recovery_has_bounds_that_a_wrong_count_leaves() -> None:
-    drawn = [draw_for_recovery(Random(seed)) for seed in SEEDS]
-    assert all(each.why_illegal() is None and each.max_children == 20 for each in drawn)
-    told = spans(drawn)
-    assert (told["min_spare"], told["gap"]) == ((2, 3), (1, 1))
-    # Drawn from 6,001 numbers ten thousand times, the very ends may be missing.
-    assert 3_000 <= told["connections"][0] < 3_010
-    assert 8_990 < told["connections"][1] <= 9_000
+def test_recovery_is_judged_below_the_limit_that_is_asked_for() -> None:
     assert draw_for_recovery(Random(1), max_children=8).max_children == 8
 
 
