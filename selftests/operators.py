@@ -108,7 +108,7 @@ def changes(package: Path, root: Path) -> Iterator[Change]:
 
 
 def _bare(source: str) -> str | None:
-    """Give what a module does, without what it says of types; None where it is no Python any more."""
+    """Give what a module does, without what it says of types and that nothing is returned; None for no Python."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
@@ -118,9 +118,17 @@ def _bare(source: str) -> str | None:
             node.annotation = None
         elif isinstance(node, ast.FunctionDef):
             node.returns = None
+            while node.body and _returns_nothing(node.body[-1]):
+                node.body.pop()
         elif isinstance(node, ast.AnnAssign):
             node.annotation = ast.Constant(value=None)
     return ast.dump(tree)
+
+
+def _returns_nothing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Return):
+        return statement.value is None or ast.unparse(statement.value) == "None"
+    return isinstance(statement, ast.Pass)
 
 
 def _first_difference(before: str, after: str) -> tuple[int, str, str]:
