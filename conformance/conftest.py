@@ -11,6 +11,7 @@ from conformance.applicable import insist_on
 from conformance.freeze import Frozen
 from conformance.joining import Joinings
 from conformance.launches import Launches
+from conformance.long_life import LongLife, play_long_life
 from conformance.lost_wakeup import Races
 from conformance.parameter_sets import FROZEN, FULL_SPEED, ORDERS, RACES, SINGLE, TOGETHER
 from conformance.plans import EFFORT, REPLAYED, Planned
@@ -20,7 +21,7 @@ from conformance.tide import Tide
 from conformance.together import Together
 from conformance.turnover import Turnover
 from spec.parameters import Parameters
-from spec.verdict import Decision
+from spec.verdict import Decision, NotApplicable
 
 
 @pytest.fixture(params=["first", "drawn"], ids=["tide-first", "tide-drawn"])
@@ -47,6 +48,15 @@ def played_single(launches: Launches) -> Turnover:
     """Children limited to one connection each; played once."""
     insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
     return launches.play("single", launches.limited(SINGLE), turnover.play_single)
+
+
+@pytest.fixture(params=["long-life"])
+def long_life(launches: Launches) -> LongLife:
+    """A child that served more connections than a byte can count; lived once."""
+    insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
+    if launches.pace.unhurried:
+        raise NotApplicable("so many connections of a server that takes its time would take too long")
+    return launches.play("long life", launches.long_life_set(), play_long_life)
 
 
 @pytest.fixture(params=["mumbled"])

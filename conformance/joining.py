@@ -42,9 +42,13 @@ def look_once(stage: Stage, when: str, left: Joinings) -> None:
         raise Inconclusive(f"the descriptors of the subject are not shown: {error.strerror}") from error
 
 
-def looked_in_passing(stage: Stage, when: str) -> Joinings | Inconclusive:
-    """Look now, in a scene about something else: that nothing is shown is left for those who ask for it."""
-    left = Joinings([])
+def looked_in_passing(
+    stage: Stage, when: str, *, before: Joinings | Inconclusive | None = None
+) -> Joinings | Inconclusive:
+    """Look (again) in a scene about something else: that nothing is shown is left for those who ask for it."""
+    if isinstance(before, Inconclusive):
+        return before
+    left = before or Joinings([])
     try:
         look_once(stage, when, left)
     except Inconclusive as error:

@@ -19,6 +19,7 @@ SCENES = (
     "all-at-once-first",
     "all-at-once-drawn",
     "races",
+    "long-life",
     "together",
     "mumbled",
     "newborns",

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from conformance.clients import GET
+from conformance.long_life import LongLife
 from conformance.regulation import Stopped, settle
 from conformance.seats import asleep, wait
 from conformance.stage import Stage
@@ -14,7 +15,7 @@ from drivers.http_exchange import read_exchange
 from spec import http
 from spec.clause import Clause, ids
 from spec.event import Phase
-from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated, raise_first
 
 OLD = b"GET / HTTP/1.0\r\n\r\n"
 OLD_KEEPING = b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
@@ -69,6 +70,12 @@ def test_the_last_response_of_a_child_is_as_whole_as_any(played_turnover: Turnov
         judge(http.HTTP_2, read_exchange(client, asked=which))
     if not played_turnover.last_of_a_child:
         raise NotApplicable("no child was seen to serve its last connection")
+
+
+@pytest.mark.clause("http-2")
+def test_each_response_in_a_long_life_is_as_whole_as_the_first(long_life: LongLife) -> None:
+    if long_life.odd:
+        raise_first([long_life.odd], http.HTTP_2)
 
 
 @pytest.mark.clause("http-2")

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from conformance import long_life
-from conformance.applicable import insist_on
 from conformance.launches import Launches
+from conformance.long_life import LongLife
 from conformance.plans import Planned, decide_plans
 from conformance.together import Together
 from conformance.turnover import Turnover, still_live, why_stopped
@@ -56,21 +55,16 @@ def test_a_child_that_is_told_k_with_its_last_connection_takes_no_other(played_s
 
 @pytest.mark.clause("recycle-1")
 def test_a_child_ends_after_its_last_connection_though_a_byte_could_not_count_them(
-    launches: Launches, seen: Callable[[str], None]
+    long_life: LongLife, seen: Callable[[str], None]
 ) -> None:
-    insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
-    if launches.pace.unhurried:
-        raise NotApplicable("so many connections of a server that takes its time would take too long")
-    with launches.launched(launches.long_life_set()) as stage:
-        lived = long_life.play(stage)
-        last = stage.parameters.max_connections
-        if not lived.ended:
-            raise Violated(
-                recycle.RECYCLE_1,
-                seen=f"child {lived.child} still lived {lived.within:.1f} s after its connection number {last} "
-                f"({stage.parameters})",
-            )
-        seen(f"a child ended after {last} connections")
+    last = long_life.parameters.max_connections
+    if not long_life.ended:
+        raise Violated(
+            recycle.RECYCLE_1,
+            seen=f"child {long_life.child} still lived {long_life.within:.1f} s after its connection number {last} "
+            f"({long_life.parameters})",
+        )
+    seen(f"a child ended after {last} connections")
 
 
 @pytest.mark.clause("recycle-2")
@@ -93,6 +87,13 @@ def test_another_child_takes_the_place_of_a_recycled_one(played_turnover: Turnov
     raise_first(recycle.judge_replacement(played_turnover.timeline, played_turnover.parameters), recycle.RECYCLE_3)
     if not played_turnover.replaced:
         raise why_stopped(played_turnover)
+
+
+@pytest.mark.clause("recycle-3")
+def test_a_child_that_is_recycled_where_no_more_may_be_is_replaced(played_single: Turnover) -> None:
+    if played_single.at_the_limit is None:
+        raise NotApplicable("no child was recycled with as many busy as there may be")
+    raise_first(recycle.judge_replacement(played_single.at_the_limit, played_single.parameters), recycle.RECYCLE_3)
 
 
 @pytest.mark.clause("recycle-3")

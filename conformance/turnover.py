@@ -52,6 +52,7 @@ class Turnover:
     zombies: tuple[Pid, ...] = ()
     zombies_after: float = 0.0
     kept: Kept | None = None
+    at_the_limit: Timeline | None = None  # up to where all were busy, and one of them had been recycled
     parting: Heard | None = None  # whether one that was told K with its last connection took another
     stop: Stop | None = None  # how it ended by SIGTERM, at the very end
 
@@ -109,7 +110,7 @@ def _played(stage: Stage, scene: Callable[[Stage, Turnover], None]) -> Turnover:
     except SubjectEnded as error:
         stage.watch.write(Collapsed(stage.clock(), Phase.TURNOVER, str(error)))
     stage.watch.leave_out_helpers()
-    if left.stop is None and left.parting is None:
+    if not left.timeline.events:
         left.timeline = stage.watch.timeline()
     left.counting = left.counting if left.counting.events else left.timeline
     return left
@@ -129,7 +130,7 @@ def _turnover(stage: Stage, left: Turnover) -> None:
         left.replacements = watching.look(stage)
     except Inconclusive as error:
         left.replacements = error
-    left.joinings = looked_in_passing(stage, "after recycling")
+    left.joinings = looked_in_passing(stage, "after recycling", before=left.joinings)
     left.zombies, left.zombies_after = await_reaping(stage)
     left.kept = descriptors.kept_since_start(stage, before)
     left.timeline = stage.watch.timeline()  # up to here: what follows is the end of all
@@ -146,8 +147,28 @@ def _single(stage: Stage, left: Turnover) -> None:
     left.loaded = True
     settle(stage, Phase.TURNOVER)
     left.replaced = True
-    left.timeline = stage.watch.timeline()  # up to here: the parent hears no more
+    left.timeline = stage.watch.timeline()  # up to here: what follows is about other things
+    _recycle_one_of_all(stage, left)
     left.parting = parting.play(stage)
+
+
+def _recycle_one_of_all(stage: Stage, left: Turnover) -> None:
+    """With as many children busy as there may be, one ends: its own end is all that the parent has to go by."""
+    if stage.parameters.max_children is None:
+        return
+    clients = stage.hold_connections(stage.parameters.max_children)
+    settle(stage, Phase.TURNOVER)
+    child = stage.holders.get(clients[0].number)
+    stage.ask(clients[:1])
+    stage.await_end(clients[:1])
+    if child is None or not stage.until(lambda: child not in stage.watch.live, within=stage.pace.reaction):
+        raise Stopped
+    try:
+        settle(stage, Phase.TURNOVER)
+    finally:
+        left.at_the_limit = stage.watch.timeline()
+    stage.let_go(clients[1:])
+    settle(stage, Phase.TURNOVER)
 
 
 def _count(stage: Stage, left: Turnover) -> None:
@@ -164,7 +185,11 @@ def _count(stage: Stage, left: Turnover) -> None:
         counted += lanes
         highest = max(highest, len(stage.watch.live))
         settle(stage, Phase.TURNOVER)
-        recycled = left.recycled = len(_ended_with_all_served(stage))
+        recycled, before = len(_ended_with_all_served(stage)), recycled
+        left.recycled = recycled
+        if recycled > before:
+            # While those who were there before are there still: what a newborn keeps of theirs goes with them.
+            left.joinings = looked_in_passing(stage, f"after {recycled} were recycled", before=left.joinings)
 
 
 def _serve_batch(stage: Stage, left: Turnover, lanes: int) -> None:

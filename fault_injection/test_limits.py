@@ -76,16 +76,20 @@ def parent_without_descriptors(launches: Launches) -> str:
 
 
 @contextmanager
-def no_forks(told: Ordeal, *, surely: bool = True) -> Iterator[Answers | None]:
+def no_forks(told: Ordeal) -> Iterator[Answers | None]:
     """Refuse the parent's forks: by the limit where it binds, else by the supervisor of system calls, who counts."""
     if told.stage.calls.watched:
         with refused(told.stage.launch, "fork", ("EAGAIN", "ENOMEM")) as refusals:
             yield refusals
-            if surely:
-                refusals.insist()
     else:
         with no_more_processes([told.parent]):
             yield None
+
+
+def insist_on_tries(refusals: Answers | None) -> None:
+    """What became of a parent that tried none is told by then: one that does not try again either has failed."""
+    if refusals is not None and not refusals.count:
+        raise Inconclusive("the pool had to grow while forks were refused, and its parent tried none until then")
 
 
 def parent_that_may_not_fork(launches: Launches) -> str:
@@ -93,20 +97,22 @@ def parent_that_may_not_fork(launches: Launches) -> str:
     calls = Calls(watched=("fork",) if os.geteuid() == 0 else ())
     with ordeal(launches, recovery.RECOVERY_10, max_children=LIMIT, calls=calls) as told:
         stage = told.stage
-        with no_forks(told):
+        with no_forks(told) as refusals:
             told.happens("forks were refused when the pool had to grow")
             told.bears(stage.pace.round, children=grows_not(told))
         told.is_over("forks had been refused for a round in which the pool had to grow")
         told.comes_back()
+        insist_on_tries(refusals)
         fill_up(told, launches, Look.REFUSED_FULL)
         everyone = list(told.live)
-        with no_forks(told), killed(everyone):
+        with no_forks(told) as refusals, killed(everyone):
             told.happens("forks were refused, and all children had got SIGKILL", ended=len(everyone))
             told.bears(stage.pace.round, children=())
         told.is_over("forks had been refused for a round in which all children had got SIGKILL")
         told.recovers()
+        insist_on_tries(refusals)
         victims = told.idle[: len(told.idle) - stage.parameters.min_spare + 1]
-        with no_forks(told, surely=False) as refusals, killed(victims):
+        with no_forks(told) as refusals, killed(victims):
             told.happens(f"forks were refused, and idle {named(victims)} had got SIGKILL", ended=len(victims))
             tried = wait(stage, lambda: refusals is not None and refusals.count > 0, within=stage.pace.round)
             if tried or refusals is None:

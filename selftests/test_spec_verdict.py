@@ -6,9 +6,9 @@ import re
 import pytest
 
 from spec.clause import ClauseId, Level
-from spec.pool import POOL_2
+from spec.pool import POOL_2, POOL_3, POOL_4
 from spec.sections import CLAUSES, SECTIONS, UnknownClause, selected
-from spec.verdict import Blocked, Inconclusive, NotApplicable, Verdict, Violated, Violation, worst
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Verdict, Violated, Violation, raise_first, worst
 
 BY_SEVERITY = [
     Verdict.NOT_RUN,
@@ -54,6 +54,16 @@ def test_each_decision_carries_its_verdict_and_what_was_seen() -> None:
     assert (blocked.verdict, blocked.by, blocked.seen) == (Verdict.BLOCKED, "lifecycle-1", "it ended")
     assert Inconclusive("refused").verdict is Verdict.INCONCLUSIVE
     assert NotApplicable("no limit").verdict is Verdict.NOT_APPLICABLE
+
+
+def test_of_several_violations_the_first_is_raised_or_the_first_of_one_clause() -> None:
+    found = [Violation(POOL_3, "6 idle"), Violation(POOL_2, "1 idle"), Violation(POOL_2, "0 idle")]
+    with pytest.raises(Violated, match="pool-3: 6 idle"):
+        raise_first(found)
+    with pytest.raises(Violated, match="pool-2: 1 idle"):
+        raise_first(found, POOL_2)
+    raise_first(found, POOL_4)
+    raise_first([])
 
 
 # --- the register --------------------------------------------------------------------------------------------------

@@ -61,6 +61,9 @@ static void reap(void)
     int status = 0;
     pid_t pid;
     child_ended = 0;
+#ifdef MUTANT_FULL_BEFORE_REAPING
+    bool full = MOST_CHILDREN - count(EMPTY) == settings.max_children;
+#endif
 #ifdef MUTANT_NEVER_REAPS
     return;
 #endif
@@ -89,6 +92,9 @@ static void reap(void)
 #endif
             forget(child, WIFEXITED(status) && WEXITSTATUS(status) == 0);
         }
+#ifdef MUTANT_FULL_BEFORE_REAPING
+        was_full = full && WIFEXITED(status);
+#endif
         killed += WIFSIGNALED(status);
         bereaved = bereaved || WIFSIGNALED(status);
 #ifdef MUTANT_ENDS_WITH_A_KILLED_CHILD

@@ -157,10 +157,21 @@ static bool last_of_all; /* the N-th connection */
 
 static void reply(int client, const char *status)
 {
+#ifdef MUTANT_LENGTH_OF_FIRST_REPLY
+    static int replies;
+    static size_t length;
+    char body[32];
+    snprintf(body, sizeof body, "hello %d\n", ++replies); /* the tenth is a byte longer */
+    length = length ? length : strlen(body);
+#else
     static const char body[] = "hello\n";
+#endif
     char text[256];
     const char *head = "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s";
     size_t declared = strlen(body);
+#ifdef MUTANT_LENGTH_OF_FIRST_REPLY
+    declared = length;
+#endif
 #ifdef MUTANT_LENGTH_TOO_SHORT
     declared -= 2;
 #endif

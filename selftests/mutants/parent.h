@@ -6,7 +6,7 @@
 #endif
 #if defined MUTANT_KILLED_STAYS_COUNTED || defined MUTANT_STOPS_REAPING_AT_KILLED || \
     defined MUTANT_NEWBORN_NOT_IN_TABLE || defined MUTANT_KILLED_WHILE_STOPPED || defined MUTANT_ENDS_WITHOUT_CHILDREN || \
-    defined MUTANT_STRANGER_COUNTED || defined MUTANT_ABORTED_STAYS_COUNTED
+    defined MUTANT_STRANGER_COUNTED || defined MUTANT_ABORTED_STAYS_COUNTED || defined MUTANT_FULL_BEFORE_REAPING
 #define FREED_ONLY_BY_WAIT /* as sound as by both; so a wait that goes wrong shows */
 #endif
 
@@ -47,6 +47,7 @@ static int failed_forks;
 static bool bereaved;         /* somebody was killed since the last message */
 static volatile pid_t chld_of; /* whom SIGCHLD told of */
 static int parents_bell = -1;
+static bool was_full;         /* before the dead were reaped */
 
 static long now(void)
 {
