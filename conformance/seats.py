@@ -193,3 +193,9 @@ def why_not_held(stage: Stage) -> Decision | None:
     if stage.queued():
         return Blocked(ACCEPT_4.id, seen=f"{stage.queued()} connections were not accepted")
     return None
+
+
+def is_read(stage: Stage, client: Client) -> bool:
+    """Tell whether the server has read all that a client has sent, or holds its connection no more."""
+    side = stage.diag.server_side(stage.port, client.local_port)
+    return side is None or not side.queued

@@ -7,10 +7,9 @@ import pytest
 from conformance.clients import GET
 from conformance.long_life import LongLife
 from conformance.regulation import Stopped, settle
-from conformance.seats import asleep, wait
+from conformance.seats import asleep, is_read, wait
 from conformance.stage import Stage
 from conformance.turnover import Turnover
-from drivers.client import Client
 from drivers.http_exchange import read_exchange
 from spec import http
 from spec.clause import Clause, ids
@@ -38,6 +37,11 @@ MALFORMED = {
     "NUL bytes": b"\x00" * 2000 + b"\r\n\r\n",
     "a method and nothing else": b"GET\r\n\r\n",
     "a method of 300 letters": b"G" * 300 + b" / HTTP/1.1\r\n\r\n",
+    "a method and a path, and nothing else": b"GET /\r\n\r\n",
+    "blanks and nothing else": b"  \t  \r\n\r\n",
+    "percent signs that are no escapes": b"GET /%zz%4%00%% HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a length below zero": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    "a line that goes on where there was none": b"GET / HTTP/1.1\r\n and on\r\n\r\n",
     "a field without a colon": b"GET / HTTP/1.1\r\nHost\r\n\r\n",
     "blank lines and nothing else": b"\r\n" * 8,
     "an endless line": b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
@@ -159,7 +163,7 @@ def test_a_head_that_comes_byte_by_byte_is_answered(stage: Stage) -> None:
         stage.send(client, GET[place : place + 1])
         # The next one when this one has been read, so that each is a segment, and a read, of its own. One who spins
         # over it is never seen asleep.
-        read = wait(stage, lambda: _is_read(stage, client) or not client.open, within=stage.pace.reaction)
+        read = wait(stage, lambda: is_read(stage, client) or not client.open, within=stage.pace.reaction)
         sleeps = sleeps and wait(stage, lambda: asleep(child) or not client.open, within=A_MOMENT)
         if not read or not client.open:
             break
@@ -167,11 +171,6 @@ def test_a_head_that_comes_byte_by_byte_is_answered(stage: Stage) -> None:
     stage.await_end([client])
     if not client.received:
         raise Violated(http.HTTP_3, seen=f"a head of {len(GET)} bytes, one by one: {client.why_lost()}")
-
-
-def _is_read(stage: Stage, client: Client) -> bool:
-    side = stage.diag.server_side(stage.port, client.local_port)
-    return side is None or not side.queued
 
 
 @pytest.mark.clause("http-4")

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from conformance.clients import GET
 from conformance.regulation import Stopped, settle_start
-from conformance.seats import asleep
+from conformance.seats import asleep, is_read, wait
 from conformance.stage import Stage, SubjectEnded
+from drivers.client import Client
 from spec.event import Pid
 from spec.parameters import Parameters
 from spec.recycle import RECYCLE_1
@@ -61,16 +62,31 @@ def _take_turn(stage: Stage, left: Together, children: list[Pid], *, turn: int, 
         left.why_not = (
             f"in turn {turn}, {len(stage.busy())} of {len(children)} children took a connection, "
             f"{len(set(children) & set(stage.watch.live))} lived"
+            + (f"; in turn 1 one client's head came in {_pieces(stage)} pieces" if turn > 1 else "")
         )
         return False
     taken = [client for client in clients if client.number in stage.holders]
-    stage.ask(taken)
+    if turn == 1:
+        _ask_in_pieces(stage, taken[0])
+    stage.ask(taken[turn == 1 :])
     stage.await_end(taken)
     unserved = [client.why_lost() for client in taken if not client.served]
     if unserved:
         left.why_not = f"a client was {unserved[0]}"
         return False
     return not waiting or _all_end(stage, left, children)
+
+
+def _pieces(stage: Stage) -> int:
+    return stage.parameters.max_connections + 1
+
+
+def _ask_in_pieces(stage: Stage, client: Client) -> None:
+    """Recycle-2: send a head in more pieces than N. Each is read by itself, and all of them are one connection."""
+    for place in range(client.greeted, client.greeted + _pieces(stage) - 1):
+        stage.send(client, GET[place : place + 1])
+        wait(stage, lambda: is_read(stage, client) or not client.open, within=stage.pace.reaction)
+    stage.send(client, GET[client.greeted + _pieces(stage) - 1 :])
 
 
 def _all_end(stage: Stage, left: Together, children: list[Pid]) -> bool:

@@ -50,8 +50,11 @@ def test_each_decision_carries_its_verdict_and_what_was_seen() -> None:
         "3 idle",
         "pool-2: 3 idle",
     )
+    rests_on = (ClauseId("pool-5"),)
+    assert (violated.rests_on, Violated(POOL_2, seen="", rests_on=rests_on).rests_on) == ((), rests_on)
     blocked = Blocked(ClauseId("lifecycle-1"), seen="it ended")
     assert (blocked.verdict, blocked.by, blocked.seen) == (Verdict.BLOCKED, "lifecycle-1", "it ended")
+    assert str(blocked) == "blocked by lifecycle-1: it ended"
     assert Inconclusive("refused").verdict is Verdict.INCONCLUSIVE
     assert NotApplicable("no limit").verdict is Verdict.NOT_APPLICABLE
 

@@ -29,7 +29,7 @@ HTTP_2 = Clause(
     source="3 Implementation, HTTP Capabilities (no persistent connections, no pipelining)",
     observed=(
         "Requests with keep-alive, two in one go, one after another; the client waits for the server to close. And the "
-        "N-th response of a child."
+        "N-th response of a child, and each of more than 256."
     ),
     needs=ids("lifecycle-1", "http-1"),
     ability="http",

@@ -33,7 +33,8 @@ RECYCLE_2 = Clause(
     source="2 Design, third paragraph",
     observed=(
         "As for recycle-1; and with the parent stopped, where nobody can be shed. By then one child was stopped and "
-        "continued more than N times; others called accept as often, and found no connection."
+        "continued more than N times, and the client of another sent its head in more pieces than N; others called "
+        "accept as often, and found no connection."
     ),
     needs=ids("lifecycle-1", "accept-1", "accept-3", "pool-4", "pool-5"),
     ability="recycle",
@@ -44,8 +45,8 @@ RECYCLE_3 = Clause(
     text="Another child takes the place of one that was recycled, at least where the bounds need one.",
     source="2 Design, third paragraph",
     observed=(
-        "More children are recycled than the pool has above min_spare; then min_spare must be idle again. And in plans "
-        "of messages that the suite says for the children."
+        "More children are recycled than the pool has above min_spare; then min_spare must be idle again. And one "
+        "while as many are busy as there may be; and in plans of messages that the suite says for the children."
     ),
     needs=ids("lifecycle-1", "pool-2", "accept-1", "accept-2", "recycle-1", "recycle-2"),
     ability="recycle",

@@ -23,21 +23,21 @@ class Verdict(Enum):
     NOT_RUN = "not-run"  # not selected, or the run ended before
 
 
-# Joining order. Blocked stands above inconclusive: a known root cause says more than not knowing.
-_SEVERITY = {
-    Verdict.NOT_RUN: 0,
-    Verdict.NOT_APPLICABLE: 1,
-    Verdict.PASS: 2,
-    Verdict.INCONCLUSIVE: 3,
-    Verdict.BLOCKED: 4,
-    Verdict.FAIL: 5,
-    Verdict.ERROR: 6,
-}
+# Joining order, the worst last. Blocked stands above inconclusive: a known root cause says more than not knowing.
+_BY_SEVERITY = (
+    Verdict.NOT_RUN,
+    Verdict.NOT_APPLICABLE,
+    Verdict.PASS,
+    Verdict.INCONCLUSIVE,
+    Verdict.BLOCKED,
+    Verdict.FAIL,
+    Verdict.ERROR,
+)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """Join verdicts on one clause; nothing at all is *not-run*."""
-    return max(verdicts, key=_SEVERITY.__getitem__, default=Verdict.NOT_RUN)
+    return max(verdicts, key=_BY_SEVERITY.index, default=Verdict.NOT_RUN)
 
 
 class Decision(Exception):

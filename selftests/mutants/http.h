@@ -51,8 +51,15 @@ static size_t end_of_head(const char *bytes)
     return lf ? (size_t)(lf - bytes) + 2 : 0;
 }
 
+#ifdef MUTANT_COUNTS_SEGMENTS
+static int segments; /* of the last head */
+#endif
+
 static enum outcome read_head(int client, struct request *request)
 {
+#ifdef MUTANT_COUNTS_SEGMENTS
+    segments = 0;
+#endif
 #ifdef MUTANT_DROPS_CLIENT_WHEN_CONTINUED
     struct timeval patience = {.tv_sec = 30}; /* and a read that has a time-out ends with EINTR after a stop */
     setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -113,6 +120,9 @@ static enum outcome read_head(int client, struct request *request)
 #endif
         if (n <= 0)
             return GONE;
+#ifdef MUTANT_COUNTS_SEGMENTS
+        segments++;
+#endif
         for (ssize_t i = 0; i < n; i++) /* a NUL would hide what follows it from strstr() */
             if (request->bytes[request->length + (size_t)i] == '\0')
                 request->bytes[request->length + (size_t)i] = ' ';
@@ -266,6 +276,11 @@ static bool serve(int client)
 #ifdef MUTANT_LONG_METHOD_KILLS
     if (strcspn(request.bytes, " ") > 64)
         raise(SIGSEGV); /* strcpy() into char method[64], in short */
+#endif
+#ifdef MUTANT_ONE_BLANK_KILLS
+    const char *path = strchr(request.bytes, ' ');
+    if (outcome == COMPLETE && path && !strchr(path + 1, ' '))
+        raise(SIGSEGV); /* "*strchr(path, ' ') = 0;": it found the first one, and there is always a second */
 #endif
 #ifdef MUTANT_MALFORMED_KILLS
     if (outcome == COMPLETE && !well_formed(request.bytes))

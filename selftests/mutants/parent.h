@@ -142,11 +142,18 @@ static _Noreturn void run_parent(void)
     epoll_ctl(epoll, EPOLL_CTL_ADD, parents_bell, &(struct epoll_event){.events = EPOLLIN, .data.u32 = PARENTS_BELL});
 #endif
     start();
-    for (int due = regulate();; due = regulate()) {
+    for (int due = regulate();;) {
         wait_for_messages(due, &none);
         if (asked_to_end)
             end_pool();
         if (child_ended)
             reap();
+#ifdef MUTANT_FULL_BEFORE_REAPING
+        due = -1;
+        if (was_full) /* "if (live == max_children) continue;" stands above waitpid(), and nothing comes below it */
+            was_full = false;
+        else
+#endif
+            due = regulate();
     }
 }

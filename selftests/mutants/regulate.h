@@ -251,12 +251,6 @@ static int regulate(void)
     if (!heard_any)
         return -1;
 #endif
-#ifdef MUTANT_FULL_BEFORE_REAPING
-    if (was_full) { /* "if (live == max_children) continue;" stands above waitpid(), and nothing comes below it */
-        was_full = false;
-        return -1;
-    }
-#endif
 #ifdef MUTANT_TICKS_IN_SILENCE
     if (heard_now)
         return 200;
