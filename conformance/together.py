@@ -66,9 +66,10 @@ def _take_turn(stage: Stage, left: Together, children: list[Pid], *, turn: int, 
         )
         return False
     taken = [client for client in clients if client.number in stage.holders]
-    if turn == 1:
-        _ask_in_pieces(stage, taken[0])
-    stage.ask(taken[turn == 1 :])
+    in_pieces = taken[:1] if turn == 1 else []
+    for client in in_pieces:
+        _ask_in_pieces(stage, client)
+    stage.ask([client for client in taken if client not in in_pieces])
     stage.await_end(taken)
     unserved = [client.why_lost() for client in taken if not client.served]
     if unserved:
