@@ -7,7 +7,7 @@ the lowest free one is where the next would go.
 import os
 import resource
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fault_injection.fault import DidNotTakeHold, FaultRefused
@@ -23,12 +23,19 @@ def out_of_descriptors(pids: Iterable[Pid]) -> Iterator[None]:
 
     Taken hold: read back, the limit is the lowest free number. Raises DidNotTakeHold and FaultRefused.
     """
-    lowest = {pid: free for pid in pids if (free := _lowest_free(pid)) is not None}
+    lowest = {pid: free for pid in pids if (free := lowest_free(pid)) is not None}
     with _lowered(resource.RLIMIT_NOFILE, lowest):
         for pid, free in lowest.items():
-            if (now := _lowest_free(pid)) is not None and now < free:
-                raise DidNotTakeHold(f"process {pid} let go of descriptor {now} while its limit was set to {free}")
+            _follow_down(pid, free)
         yield
+
+
+def _follow_down(pid: Pid, limit: int) -> None:
+    """Lower the limit once more for a process that let go of a descriptor while it was set, until it agrees."""
+    while (now := lowest_free(pid)) is not None and now < limit:
+        limit = now
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
 
 
 @contextmanager
@@ -98,7 +105,7 @@ def _status(pid: str) -> dict[str, str]:
     return {name: rest.split()[0] for name, _, rest in (line.partition(":") for line in lines) if rest.split()}
 
 
-def _lowest_free(pid: Pid) -> int | None:
+def lowest_free(pid: Pid) -> int | None:
     """Give the number that the next descriptor of a process would get; None for one that is gone."""
     try:
         taken = set(map(int, os.listdir(f"/proc/{pid}/fd")))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fault_injection import limits
 from fault_injection.fault import DidNotTakeHold, FaultRefused
 from fault_injection.limits import no_more_memory, no_more_processes, out_of_descriptors
 from selftests.facts import NOBODY
@@ -64,6 +65,27 @@ def test_a_hole_among_the_descriptors_is_the_next_one_s_place(greedy: Program) -
     assert asked(greedy, "close") == "got"
     with out_of_descriptors([greedy.pid]):
         assert asked(greedy, "open") == "OSError"
+
+
+def test_who_lets_go_of_descriptors_while_its_limit_is_set_has_none_left_nevertheless(
+    greedy: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        asked(greedy, "open")
+    look = limits.lowest_free
+
+    def late(pid: Pid) -> int | None:
+        """Look, and only then it closes one: what was seen is old."""
+        seen = look(pid)
+        monkeypatch.setattr(limits, "lowest_free", look)
+        assert asked(greedy, "close") == "got"
+        return seen
+
+    before = resource.prlimit(greedy.pid, resource.RLIMIT_NOFILE)
+    monkeypatch.setattr(limits, "lowest_free", late)
+    with out_of_descriptors([greedy.pid]):
+        assert asked(greedy, "open") == "OSError"
+    assert resource.prlimit(greedy.pid, resource.RLIMIT_NOFILE) == before
 
 
 def test_limits_are_lifted_when_the_block_raises(greedy: Program) -> None:
