@@ -176,6 +176,15 @@ class Actor:
                 self._fail(Violation(UNPAID[what], seen))
             self.stage.attend(within=BETWEEN_LOOKS)
 
+    def rest_for_a_turn(self) -> None:
+        """Rest for as long as the parent's slowest step took: who regulates by a clock has made up its mind by then."""
+        self.rest()
+        end = self.stage.clock() + self.slowest
+        while self.stage.clock() < end:
+            self.absorb()
+            self.stage.attend(within=BETWEEN_LOOKS)
+        self.rest()
+
     def _nobody_is_ending(self) -> bool:
         """Tell whether every child waits, with nothing to read: one that was told K would be on its way out."""
         for pid in self.model.children:

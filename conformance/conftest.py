@@ -123,7 +123,12 @@ def _spoken_for(launches: Launches, key: str, parameters: Parameters, played: Ca
 def ordered(launches: Launches) -> Heard:
     """What the parent said to children that could not read it; played once."""
     insist_on(launches.profile, "min_spare", "max_spare")
-    return _spoken_for(launches, "orders", ORDERS, orders.play_orders)
+    heard = _spoken_for(launches, "orders", ORDERS, orders.play_orders)
+    if heard.unseen:
+        # Nobody stops children who need not be: it is news to their parent.
+        to_the_stopped = _spoken_for(launches, "orders to the stopped", ORDERS, orders.play_orders_to_the_stopped)
+        return replace(heard, violations=[*heard.violations, *to_the_stopped.violations])
+    return heard
 
 
 @pytest.fixture(params=["together"])

@@ -196,6 +196,10 @@ def _queue(stage: Stage, left: Frozen) -> None:
         if child not in stage.watch.live:
             left.why_not = f"child {child} ended when its client had left, with the parent stopped"
             return
+        if turned_away := [each for each in queued if not each.open and each.number not in stage.holders]:
+            seen = f"as child {child} was let go of, a client that had waited was {turned_away[0].why_lost()}"
+            left.violations.append(Violation(ACCEPT_4, seen))
+            return
         if stage.queued() == waiting:
             left.violations.append(
                 Violation(

@@ -4,6 +4,7 @@ Nobody is stopped for the first part. Children that serve silent clients do not 
 for them, the parent takes them for idle, and the `K`s for those that are too many stay where they can be seen.
 """
 
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -53,6 +54,18 @@ class Excess:
 @scene
 def play_orders(stage: Stage, left: Heard) -> None:
     """Make the parent believe that too many are idle, none of whom can read; see what it tells whom."""
+    _play_orders(stage, left, hold_still=lambda _: nullcontext())
+
+
+@scene
+def play_orders_to_the_stopped(stage: Stage, left: Heard) -> None:
+    """Do the same with children that read their channels while they serve: those that are spoken for are stopped."""
+    _play_orders(stage, left, hold_still=stopped)
+
+
+def _play_orders(
+    stage: Stage, left: Heard, *, hold_still: Callable[[Iterable[Pid]], AbstractContextManager[None]]
+) -> None:
     settled_channels(stage)
     try:
         want(stage, Phase.SHORTAGE, SPOKEN_FOR + BUSY)
@@ -72,17 +85,19 @@ def play_orders(stage: Stage, left: Heard) -> None:
     others = (busy[0], busy[-1])
     excess = Excess({pid: channels[pid] for pid in busy if pid not in others}, {pid: channels[pid] for pid in others})
     idle = [pid for pid in stage.watch.live if pid not in busy]
-    for channel in excess.spoken_for.values():
-        child_seat.say(channel, F)
-    # Who is really idle must not be: it would obey, and nothing could be seen. Their C and a K may cross.
-    stage.hold_connections(len(idle))
-    wait(stage, lambda: not stage.queued() or len(stage.busy()) == len(stage.watch.live), within=stage.pace.reaction)
-    try:
-        _watch_orders(stage, left, excess)
-        if POOL_5.id in left.judged and not left.violations:
-            _grow_to_the_limit(stage, left, excess)
-    except SubjectEnded as error:
-        left.why_not = Inconclusive(f"{error} when it was told {F!r} for {len(excess.spoken_for)} children")
+    with hold_still(excess.spoken_for):
+        for channel in excess.spoken_for.values():
+            child_seat.say(channel, F)
+        # Who is really idle must not be: it would obey, and nothing could be seen. Their C and a K may cross.
+        stage.hold_connections(len(idle))
+        all_busy = lambda: not stage.queued() or len(stage.busy()) == len(stage.watch.live)  # noqa: E731 - as a fact
+        wait(stage, all_busy, within=stage.pace.reaction)
+        try:
+            _watch_orders(stage, left, excess)
+            if POOL_5.id in left.judged and not left.violations and not left.unseen:
+                _grow_to_the_limit(stage, left, excess)
+        except SubjectEnded as error:
+            left.why_not = Inconclusive(f"{error} when it was told {F!r} for {len(excess.spoken_for)} children")
 
 
 def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
@@ -170,7 +185,9 @@ def _shed_in_another_way(stage: Stage, left: Heard, excess: Excess, *, waited: f
         left.why_not = Inconclusive(
             f"{len(excess.spoken_for)} children said F, and the parent shed none in {waited:.1f} s ({stage.parameters})"
         )
-    elif not read:
+    elif read:
+        left.unseen = True
+    else:
         seen = (
             f"child {min(ended)}, idle by what the parent was told, ended when its client had gone; "
             "it does not read its channel in a service, and no K lay there"
@@ -231,7 +248,7 @@ def _at_once(actor: Actor, left: Heard, *, when: str, meanwhile: AbstractContext
     try:
         with meanwhile:
             actor.say(Burst(BURSTS))
-        actor.rest()
+        actor.rest_for_a_turn()
     except PlanFailed as error:
         said = {pid: account.said[before.get(pid, 0) :] for pid, account in actor.model.children.items()}
         told = ", ".join(f"{shown(words)} by child {pid}" for pid, words in said.items() if words)
@@ -276,7 +293,7 @@ def play_unknown_byte(stage: Stage, left: Heard) -> None:
         again = Actor(stage, usable_channels(stage))
         again.rest()
         again.say(Burst(tuple((place, 1) for place in range(len(again.model.idle)))), after=UNKNOWN)
-        again.rest()
+        again.rest_for_a_turn()
     except (PlanFailed, SubjectEnded) as error:
         left.found(Violation(PROTOCOL_9, f"{told}: {error}"))
         return

@@ -38,6 +38,7 @@ class Heard:
     why_not: Decision | None = None
     connections: int = 0
     children: int = 0
+    unseen: bool = False  # what was written was read at once, before anybody could look
 
     def found(self, *violations: Violation) -> bool:
         """Take violations; tells whether there were any."""
