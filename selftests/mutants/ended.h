@@ -83,6 +83,12 @@ static void reap(void)
 #endif
     while ((pid = next_ended(&status)) > 0) {
         struct child *child = whose(pid);
+#ifdef MUTANT_STARTS_ANEW_AFTER_A_CRASH
+        if (child && child->state == IDLE && WIFSIGNALED(status))
+            for (int i = 0; i < MOST_CHILDREN && count(BUSY) > 0; i++)
+                if (&pool[i] != child && pool[i].state != EMPTY && pool[i].pid > 0)
+                    kill(pool[i].pid, SIGTERM); /* what felled one may have spoilt the others */
+#endif
 #ifdef MUTANT_STRANGER_COUNTED
         strangers += child == NULL;
 #endif

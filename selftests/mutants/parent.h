@@ -6,7 +6,8 @@
 #endif
 #if defined MUTANT_KILLED_STAYS_COUNTED || defined MUTANT_STOPS_REAPING_AT_KILLED || \
     defined MUTANT_NEWBORN_NOT_IN_TABLE || defined MUTANT_KILLED_WHILE_STOPPED || defined MUTANT_ENDS_WITHOUT_CHILDREN || \
-    defined MUTANT_STRANGER_COUNTED || defined MUTANT_ABORTED_STAYS_COUNTED || defined MUTANT_FULL_BEFORE_REAPING
+    defined MUTANT_STRANGER_COUNTED || defined MUTANT_ABORTED_STAYS_COUNTED || defined MUTANT_FULL_BEFORE_REAPING || \
+    defined MUTANT_STARTS_ANEW_AFTER_A_CRASH
 #define FREED_ONLY_BY_WAIT /* as sound as by both; so a wait that goes wrong shows */
 #endif
 
