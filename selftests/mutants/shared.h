@@ -1,6 +1,7 @@
 /* What children share beside the listening socket: locks, and numbers in common memory. The sound server: nothing. */
 
-#if defined MUTANT_SERIALISED || defined MUTANT_READS_IN_TURN || defined MUTANT_LINGERS_UNDER_LOCK
+#if defined MUTANT_SERIALISED || defined MUTANT_READS_IN_TURN || defined MUTANT_LINGERS_UNDER_LOCK || \
+    defined MUTANT_LOCKS_FROM_FIFTH_READ
 
 static int lock_file;
 
