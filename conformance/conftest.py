@@ -6,7 +6,19 @@ from functools import partial
 
 import pytest
 
-from conformance import freeze, in_the_act, joining, lost_wakeup, orders, plans, tide, together, turnover, voices
+from conformance import (
+    bursts,
+    freeze,
+    in_the_act,
+    joining,
+    lost_wakeup,
+    orders,
+    plans,
+    tide,
+    together,
+    turnover,
+    voices,
+)
 from conformance.applicable import insist_on
 from conformance.freeze import Frozen
 from conformance.joining import Joinings
@@ -63,7 +75,7 @@ def long_life(launches: Launches) -> LongLife:
 def mumbled(launches: Launches) -> Heard:
     """What the parent made of an unknown byte; played once."""
     insist_on(launches.profile, "min_spare", "max_spare")
-    return _spoken_for(launches, "mumbled", TOGETHER, orders.play_unknown_byte)
+    return _spoken_for(launches, "mumbled", TOGETHER, bursts.play_unknown_byte)
 
 
 @pytest.fixture(params=["first", "drawn"], ids=["all-at-once-first", "all-at-once-drawn"])
@@ -135,7 +147,7 @@ def ordered(launches: Launches) -> Heard:
 def said_together(launches: Launches) -> Heard:
     """What the parent made of many messages at once; played once."""
     insist_on(launches.profile, "min_spare", "max_spare")
-    return _spoken_for(launches, "said together", TOGETHER, orders.play_together)
+    return _spoken_for(launches, "said together", TOGETHER, bursts.play_together)
 
 
 @pytest.fixture(params=["plans"])

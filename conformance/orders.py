@@ -1,4 +1,5 @@
-"""The scene in the child's seat: what the parent says to its children, and what it makes of what they say together.
+"""The scene in the child's seat: what the parent says to its children.
+
 
 Nobody is stopped for the first part. Children that serve silent clients do not read their channels; the suite says `F`
 for them, the parent takes them for idle, and the `K`s for those that are too many stay where they can be seen.
@@ -8,7 +9,6 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from conformance.actor import Actor, PlanFailed
 from conformance.regulation import Stopped, settle, want
 from conformance.seats import Heard, scene, settle_down, settled_channels, usable_channels, wait, why_not_held
 from conformance.stage import Patience, Stage, SubjectEnded
@@ -17,29 +17,21 @@ from observers import procfs
 from spec.channel import Channel
 from spec.epoll import EPOLL_5, judge_run_time
 from spec.event import Phase, Pid
-from spec.plan import Burst
 from spec.pool import POOL_2, POOL_5, POOL_6, judge_limit
 from spec.protocol import (
     PROTOCOL_4,
     PROTOCOL_7,
-    PROTOCOL_8,
-    PROTOCOL_9,
-    UNKNOWN,
     C,
     F,
     K,
     Order,
     Told,
     judge_orders,
-    shown,
 )
 from spec.verdict import Blocked, Inconclusive, Violation
-from subject.stopping import NotStopped, stopped
+from subject.stopping import stopped
 
 SPOKEN_FOR, BUSY = 5, 2  # children that say F and are busy: more than max_spare; and others that are busy
-# By child, so many messages in one write; the last more than people's buffers hold, no more than a channel does.
-BURSTS = ((0, 2), (1, 4), (2, 3), (3, 6), (4, 257))
-ONE_BY_ONE = 6  # messages of one child, to begin with
 READS_WITHIN = 0.1  # seconds: whoever waits for its channel in a service reads at once
 
 
@@ -219,82 +211,3 @@ def _end_by_themselves(stage: Stage, excess: Excess) -> set[Pid]:
         stage.let_go([client for client in stage.held.values() if stage.holders.get(client.number) in spoken_for])
         wait(stage, lambda: not spoken_for <= set(stage.watch.live), within=stage.pace.reaction)
         return spoken_for.difference(stage.watch.live)
-
-
-@scene
-def play_together(stage: Stage, left: Heard) -> None:
-    """Say several messages at once for each child; then the same while the parent is stopped, before it goes on."""
-    actor = Actor(stage, settled_channels(stage))
-    try:
-        _one_by_one(actor)
-    except PlanFailed as error:
-        left.why_not = Blocked(error.violation.clause.id, seen=error.violation.seen)
-        return
-    if not _at_once(actor, left, when="at once", meanwhile=nullcontext()):
-        return
-    left.judged.add(PROTOCOL_8.id)
-    try:
-        with stopped([stage.watch.parent]):
-            pass
-        actor.rest()
-    except (PlanFailed, NotStopped, SubjectEnded):
-        return  # it does not take being stopped and continued: for another clause to say
-    _at_once(actor, left, when="while the parent was stopped", meanwhile=stopped([stage.watch.parent]))
-
-
-def _at_once(actor: Actor, left: Heard, *, when: str, meanwhile: AbstractContextManager[None]) -> bool:
-    """Say the bursts, and see what the parent makes of them; tells whether it was right."""
-    before = {pid: len(account.said) for pid, account in actor.model.children.items()}
-    try:
-        with meanwhile:
-            actor.say(Burst(BURSTS))
-        actor.rest_for_a_turn()
-    except PlanFailed as error:
-        said = {pid: account.said[before.get(pid, 0) :] for pid, account in actor.model.children.items()}
-        told = ", ".join(f"{shown(words)} by child {pid}" for pid, words in said.items() if words)
-        left.found(Violation(PROTOCOL_8, f"said {when}: {told}; then: {error.violation.seen}"))
-        return False
-    return True
-
-
-def _one_by_one(actor: Actor) -> None:
-    """Say it in single messages: what goes wrong here is not for want of counting. Raises PlanFailed."""
-    for place, count in BURSTS:
-        for _ in range(min(count, ONE_BY_ONE)):
-            actor.perform_step(Burst(((place, 1),)))
-    actor.rest()
-    # Up to more than may be idle, and down again.
-    for _ in range(2):
-        for place in range(len(BURSTS)):
-            actor.perform_step(Burst(((place, 1),)))
-        actor.rest()
-
-
-@scene
-def play_unknown_byte(stage: Stage, left: Heard) -> None:
-    """Protocol-9: all children say what nobody says; then a C and an F each, after which the parent knows them again.
-
-    What the parent takes a child for in between is its own matter: a busy one, say, in whose place it spawns another.
-    """
-    told = f"after each child had said {UNKNOWN!r}"
-    channels = settled_channels(stage)
-    ends = [channel.parents_inode for channel in channels.values()]
-    # In all an odd number of bytes, or a parent that turns a switch with each would end where it began.
-    for words in (UNKNOWN, UNKNOWN[:1], C, F):
-        for channel in channels.values():
-            child_seat.say(channel, words)
-        wait(stage, lambda: not any(map(stage.diag.has_unread, ends)), within=stage.pace.reaction)
-        settle_down(stage)
-        if words not in (C, F) and (dropped := sorted(channels.keys() - set(stage.watch.live))):
-            left.found(Violation(PROTOCOL_9, f"{told}: child {dropped[0]} was ended for it"))
-            return
-    try:
-        stage.check_parent()
-        again = Actor(stage, usable_channels(stage))
-        again.rest()
-        again.say(Burst(tuple((place, 1) for place in range(len(again.model.idle)))), after=UNKNOWN)
-        again.rest_for_a_turn()
-    except (PlanFailed, SubjectEnded) as error:
-        left.found(Violation(PROTOCOL_9, f"{told}: {error}"))
-        return
-    left.judged.add(PROTOCOL_9.id)

@@ -100,7 +100,7 @@ def test_the_limit_holds_too_while_children_are_recycled(played_single: Turnover
     single = played_single.parameters
     if single.max_children is None:
         raise NotApplicable("the command has no {max_children}")
-    raise_first(pool.judge(played_single.timeline, single), pool.POOL_6)
+    raise_first(pool.judge(played_single.at_the_limit or played_single.timeline, single), pool.POOL_6)
     if not played_single.counted:
         raise turnover.why_stopped(played_single)
 

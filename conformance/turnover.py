@@ -28,6 +28,7 @@ from spec.verdict import Blocked, Decision, Inconclusive
 # At so many recycled children the counting ends; and in any case after so many connections.
 ENOUGH_RECYCLED, MOST_COUNTED = 4, 160
 LOAD, AT_ONCE = 240, 6
+WAITING = 2  # clients beyond as many as there may be children
 
 
 @dataclass
@@ -156,18 +157,22 @@ def _recycle_one_of_all(stage: Stage, left: Turnover) -> None:
     """With as many children busy as there may be, one ends: its own end is all that the parent has to go by."""
     if stage.parameters.max_children is None:
         return
-    clients = stage.hold_connections(stage.parameters.max_children)
+    # And some who wait: whoever is not counted any more while it serves its last one makes room for too many.
+    clients = stage.hold_connections(stage.parameters.max_children + WAITING)
     settle(stage, Phase.TURNOVER)
-    child = stage.holders.get(clients[0].number)
-    stage.ask(clients[:1])
-    stage.await_end(clients[:1])
-    if child is None or not stage.until(lambda: child not in stage.watch.live, within=stage.pace.reaction):
+    first = next((client for client in clients if client.number in stage.holders), None)
+    if first is None:
+        raise Stopped
+    child = stage.holders[first.number]
+    stage.ask([first])
+    stage.await_end([first])
+    if not stage.until(lambda: child not in stage.watch.live, within=stage.pace.reaction):
         raise Stopped
     try:
         settle(stage, Phase.TURNOVER)
     finally:
         left.at_the_limit = stage.watch.timeline()
-    stage.let_go(clients[1:])
+    stage.let_go([client for client in clients if client is not first])
     settle(stage, Phase.TURNOVER)
 
 

@@ -1,0 +1,115 @@
+"""The scenes in the child's seat about what is said together, and what nobody says: what the parent makes of it."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+from conformance.actor import Actor, PlanFailed
+from conformance.seats import Heard, scene, settle_down, settled_channels, usable_channels, wait
+from conformance.stage import Stage, SubjectEnded
+from drivers import child_seat
+from spec.plan import Burst
+from spec.protocol import PROTOCOL_8, PROTOCOL_9, UNKNOWN, C, F, shown
+from spec.verdict import Blocked, Violation
+from subject.stopping import NotStopped, stopped
+
+# By child, so many messages in one write; the last more than people's buffers hold, no more than a channel does.
+BURSTS = ((0, 2), (1, 4), (2, 3), (3, 6), (4, 257))
+# All are busy before: too many are idle then, and those who spoke last are not among them.
+AFTERWARDS = ((0, 1), (1, 3), (2, 5), (3, 6), (4, 256))
+ONE_BY_ONE = 6  # messages of one child, to begin with
+
+
+@scene
+def play_together(stage: Stage, left: Heard) -> None:
+    """Say several messages at once for each child; then the same while the parent is stopped, before it goes on."""
+    actor = Actor(stage, settled_channels(stage))
+    try:
+        _one_by_one(actor)
+    except PlanFailed as error:
+        left.why_not = Blocked(error.violation.clause.id, seen=error.violation.seen)
+        return
+    if not _at_once(actor, left, when="at once", meanwhile=nullcontext()):
+        return
+    left.judged.add(PROTOCOL_8.id)
+    try:
+        with stopped([stage.watch.parent]):
+            pass
+        actor.rest()
+        _all_busy(actor)
+    except (PlanFailed, NotStopped, SubjectEnded):
+        return  # it does not take being stopped and continued, or does not grow: for another clause to say
+    while_stopped = stopped([stage.watch.parent])
+    _at_once(actor, left, when="while the parent was stopped", meanwhile=while_stopped, bursts=AFTERWARDS)
+
+
+def _all_busy(actor: Actor) -> None:
+    """Say C for those of the bursts that are idle, and let the pool grow. Raises PlanFailed."""
+    for place, _ in BURSTS:
+        pid = list(actor.model.children)[place]
+        if pid in actor.model.idle:
+            actor.perform_step(Burst(((place, 1),)))
+    actor.rest()
+
+
+def _at_once(
+    actor: Actor,
+    left: Heard,
+    *,
+    when: str,
+    meanwhile: AbstractContextManager[None],
+    bursts: tuple[tuple[int, int], ...] = BURSTS,
+) -> bool:
+    """Say the bursts, and see what the parent makes of them; tells whether it was right."""
+    before = {pid: len(account.said) for pid, account in actor.model.children.items()}
+    try:
+        with meanwhile:
+            actor.say(Burst(bursts))
+        actor.rest_for_a_turn()
+    except PlanFailed as error:
+        said = {pid: account.said[before.get(pid, 0) :] for pid, account in actor.model.children.items()}
+        told = ", ".join(f"{shown(words)} by child {pid}" for pid, words in said.items() if words)
+        left.found(Violation(PROTOCOL_8, f"said {when}: {told}; then: {error.violation.seen}"))
+        return False
+    return True
+
+
+def _one_by_one(actor: Actor) -> None:
+    """Say it in single messages: what goes wrong here is not for want of counting. Raises PlanFailed."""
+    for place, count in BURSTS:
+        for _ in range(min(count, ONE_BY_ONE)):
+            actor.perform_step(Burst(((place, 1),)))
+    actor.rest()
+    # Up to more than may be idle, and down again.
+    for _ in range(2):
+        for place in range(len(BURSTS)):
+            actor.perform_step(Burst(((place, 1),)))
+        actor.rest()
+
+
+@scene
+def play_unknown_byte(stage: Stage, left: Heard) -> None:
+    """Protocol-9: all children say what nobody says; then a C and an F each, after which the parent knows them again.
+
+    What the parent takes a child for in between is its own matter: a busy one, say, in whose place it spawns another.
+    """
+    told = f"after each child had said {UNKNOWN!r}"
+    channels = settled_channels(stage)
+    ends = [channel.parents_inode for channel in channels.values()]
+    # In all an odd number of bytes, or a parent that turns a switch with each would end where it began.
+    for words in (UNKNOWN, UNKNOWN[:1], C, F):
+        for channel in channels.values():
+            child_seat.say(channel, words)
+        wait(stage, lambda: not any(map(stage.diag.has_unread, ends)), within=stage.pace.reaction)
+        settle_down(stage)
+        if words not in (C, F) and (dropped := sorted(channels.keys() - set(stage.watch.live))):
+            left.found(Violation(PROTOCOL_9, f"{told}: child {dropped[0]} was ended for it"))
+            return
+    try:
+        stage.check_parent()
+        again = Actor(stage, usable_channels(stage))
+        again.rest()
+        again.say(Burst(tuple((place, 1) for place in range(len(again.model.idle)))), after=UNKNOWN)
+        again.rest_for_a_turn()
+    except (PlanFailed, SubjectEnded) as error:
+        left.found(Violation(PROTOCOL_9, f"{told}: {error}"))
+        return
+    left.judged.add(PROTOCOL_9.id)
