@@ -1,6 +1,5 @@
 """The scene in the child's seat: what the parent says to its children.
 
-
 Nobody is stopped for the first part. Children that serve silent clients do not read their channels; the suite says `F`
 for them, the parent takes them for idle, and the `K`s for those that are too many stay where they can be seen.
 """
