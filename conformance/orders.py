@@ -115,7 +115,7 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
         stage.step()
         stage.check_parent()
     _take_another(excess)
-    spun = _hold(stage)
+    spun = _hold(stage, excess)
     if stage.broken_holds:
         # Was a child ended, and its client with it? Or do children tire of silent clients, and then obey? Others tell.
         stage.hold(stage.pace.round)
@@ -130,13 +130,14 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
     left.judged |= {PROTOCOL_4.id, PROTOCOL_7.id, POOL_5.id, EPOLL_5.id}
 
 
-def _hold(stage: Stage) -> list[Violation]:
+def _hold(stage: Stage, excess: Excess) -> list[Violation]:
     """Hold one round, in which nothing happens; whom the parent told K may serve for as long as its client likes."""
     parent = stage.watch.parent
-    before, began = procfs.ran(parent), stage.clock()
+    before = {pid: procfs.ran(pid) for pid in (parent, *excess.spoken_for)}
+    began = stage.clock()
     stage.hold(stage.pace.round)
     stage.check_parent()
-    spent = {parent: procfs.ran(parent).since(before)}
+    spent = {pid: procfs.ran(pid).since(earlier) for pid, earlier in before.items() if not procfs.look(pid).ended}
     spun = judge_run_time(spent, seconds=stage.clock() - began, parent=parent)
     return [Violation(EPOLL_5, f"while children that were told K served their clients: {each.seen}") for each in spun]
 

@@ -138,7 +138,7 @@ def test_nobody_spins_at_rest(played_tide: Tide) -> None:
 
 
 @pytest.mark.clause("epoll-5")
-def test_the_parent_does_not_spin_while_children_that_were_told_to_end_serve(ordered: Heard) -> None:
+def test_nobody_spins_while_children_that_were_told_to_end_serve(ordered: Heard) -> None:
     raise_first(ordered.violations, epoll.EPOLL_5)
     if epoll.EPOLL_5.id not in ordered.judged:
         raise NotApplicable(f"no child that was told K lived on: {ordered.why_not or 'they had gone'}")

@@ -56,7 +56,7 @@ EPOLL_5 = Clause(
     source="1 Objective, second paragraph (context switching overhead)",
     observed=(
         "The run time that the scheduler counted for each process over one round at rest; that of the parent also "
-        "where max_children serve silent clients, or some that were told K do."
+        "where max_children serve silent clients, and of both where some do that were told K."
     ),
     needs=ids("lifecycle-1"),
     ability="epoll",

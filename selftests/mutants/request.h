@@ -88,6 +88,12 @@ static enum outcome read_head(int client, struct request *request)
 #ifdef MUTANT_K_DROPS_BUSY
         wait_or_end(client);
 #endif
+#ifdef MUTANT_SPINS_OVER_K
+        struct pollfd both[2] = {{.fd = client, .events = POLLIN}, {.fd = channel, .events = POLLIN}};
+        while (poll(both, 2, -1) >= 0 && !both[0].revents) {
+            /* K is for later: it stays where it is, and wakes it again */
+        }
+#endif
         send_while_silent(client);
         ssize_t n = recv(client, request->bytes + request->length, HEAD_MAX - request->length, 0);
 #if !defined MUTANT_DROPS_CLIENT_ON_SIGNAL && !defined MUTANT_DROPS_CLIENT_WHEN_CONTINUED
