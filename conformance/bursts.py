@@ -43,8 +43,7 @@ def play_together(stage: Stage, left: Heard) -> None:
 
 def _all_busy(actor: Actor) -> None:
     """Say C for those of the bursts that are idle, and let the pool grow. Raises PlanFailed."""
-    for place, _ in BURSTS:
-        pid = list(actor.model.children)[place]
+    for place, pid in enumerate(list(actor.model.children)[: len(BURSTS)]):
         if pid in actor.model.idle:
             actor.perform_step(Burst(((place, 1),)))
     actor.rest()
