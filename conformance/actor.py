@@ -179,8 +179,8 @@ class Actor:
     def rest_for_a_turn(self) -> None:
         """Rest for as long as the parent's slowest step took: who regulates by a clock has made up its mind by then."""
         self.rest()
-        end = self.stage.clock() + self.slowest
-        while self.stage.clock() < end:
+        turn = Patience(self.slowest)
+        while not turn.over():
             self.absorb()
             self.stage.attend(within=BETWEEN_LOOKS)
         self.rest()

@@ -177,9 +177,9 @@ def _recycle_one_of_all(stage: Stage, left: Turnover) -> None:
 
 
 def _count(stage: Stage, left: Turnover) -> None:
-    recycled = counted = highest = 0
+    counted = highest = 0
     # More than the pool has above min_spare: so many can't end without that others take their places.
-    while recycled < max(ENOUGH_RECYCLED, highest - stage.parameters.min_spare + 1) and counted < MOST_COUNTED:
+    while left.recycled < max(ENOUGH_RECYCLED, highest - stage.parameters.min_spare + 1) and counted < MOST_COUNTED:
         if next(judge_counts(stage.watch.timeline(), stage.parameters), None) is not None:
             break  # more would only show it again
         # So few that the pool, which may grow by min_spare meanwhile, need not shed after; and one child is left
@@ -190,11 +190,10 @@ def _count(stage: Stage, left: Turnover) -> None:
         counted += lanes
         highest = max(highest, len(stage.watch.live))
         settle(stage, Phase.TURNOVER)
-        recycled, before = len(_ended_with_all_served(stage)), recycled
-        left.recycled = recycled
-        if recycled > before:
+        before, left.recycled = left.recycled, len(_ended_with_all_served(stage))
+        if left.recycled > before:
             # While those who were there before are there still: what a newborn keeps of theirs goes with them.
-            left.joinings = looked_in_passing(stage, f"after {recycled} were recycled", before=left.joinings)
+            left.joinings = looked_in_passing(stage, f"after {left.recycled} were recycled", before=left.joinings)
 
 
 def _serve_batch(stage: Stage, left: Turnover, lanes: int) -> None:
