@@ -92,10 +92,7 @@ def _lines(checks: Sequence[Checked]) -> Iterator[str]:
     yield "\n## Variants\n"
     yield table(
         ["variant", "what is different about it", "outcome", "seconds"],
-        (
-            [f"`{each.server.name}`", each.server.why, _outcome(each), f"{each.seconds:.0f}".replace("nan", "")]
-            for each in variants
-        ),
+        ([f"`{each.server.name}`", each.server.why, _outcome(each), _seconds(each)] for each in variants),
     )
 
 

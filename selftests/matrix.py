@@ -27,12 +27,13 @@ def main() -> int:
     parser.add_argument("--page", type=Path, default=detection.PAGE, metavar="FILE")
     options = parser.parse_args()
     servers = [server for name in options.names or ["mutants", "variants"] for server in _named(name)]
+    by = commit()  # ahead of the first line that is kept, which makes the tree another one
     with tempfile.TemporaryDirectory(prefix="matrix-") as scratch, ThreadPoolExecutor(options.at_once) as executor:
         folder = options.out or Path(scratch)
         checks: list[Checked] = []
         for done in as_completed([executor.submit(check, server, folder) for server in servers]):
             checks.append(checked := done.result())
-            detection.keep(checked, options.kept, commit=commit())
+            detection.keep(checked, options.kept, commit=by)
             # In step with what is kept, however this run ends.
             options.page.write_text(detection.page(detection.kept(options.kept).values()), encoding="utf-8")
             print(f"{len(checks):3} of {len(servers)}  {checked}", flush=True)

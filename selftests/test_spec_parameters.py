@@ -85,7 +85,9 @@ def test_a_draw_goes_from_the_least_to_the_most(
     assert (draw(Least()), draw(Most())) == (least, most)
 
 
-@pytest.mark.parametrize("draw", [draw_for_pool, draw_for_recycle, draw_for_plans, draw_for_long_life])
+@pytest.mark.parametrize(
+    "draw", [draw_for_pool, draw_for_recycle, draw_for_plans, draw_for_long_life, draw_for_recovery]
+)
 def test_every_draw_is_legal_with_a_limit_and_without(draw: Callable[[Random], Parameters]) -> None:
     drawn = [draw(Random(seed)) for seed in range(1_000)]
     assert all(each.why_illegal() is None and each.unlimited().why_illegal() is None for each in drawn)
