@@ -85,7 +85,7 @@ def test_in_the_parents_seat_the_child_is_heard_and_the_parent_is_not(family: Fa
         says(family, signal.SIGUSR2)
         settle(lambda: hears(seat, family.child) == b"CF", what="F heard")
         assert seat.say(family.child, b"K")
-        settle(lambda: procfs.look(family.child).ended, what="the child's end on K")
+        settle(lambda: procfs.look(family.child).zombie, what="the child's end on K, and of all that it held")
         assert not seat.say(family.child, b"K"), "there is nobody to say it to"
         assert not seat.say(Pid(os.getpid()), b"K"), "there is no channel to say it by"
     assert not procfs.look(family.parent).ended
@@ -125,7 +125,7 @@ def test_in_the_childs_seat_the_parent_is_spoken_to_and_its_orders_are_seen(fami
     assert child_seat.unread_orders(family.channel) == b"K"
     assert child_seat.unread_orders(family.channel) == b"K", "looked at, and left"
     os.kill(family.child, signal.SIGCONT)
-    settle(lambda: procfs.look(family.child).ended, what="the child's end")
+    settle(lambda: procfs.look(family.child).zombie, what="the child's end, and of all that it held")
     assert child_seat.unread_orders(family.channel) is None
     assert not child_seat.say(family.channel, b"C")
 
@@ -149,7 +149,7 @@ def test_while_an_end_is_held_its_closing_is_hidden(family: Family) -> None:
     """Why nothing may be kept."""
     with duplicated(family.parent, family.channel.parents_descriptor):
         os.kill(family.parent, signal.SIGKILL)
-        settle(lambda: procfs.look(family.parent).ended, what="the parent's end")
+        settle(lambda: procfs.look(family.parent).zombie, what="the parent's end, and of all that it held")
         assert procfs.look(family.child).asleep
     settle(lambda: procfs.look(family.child).ended, what="the child sees it now")
 

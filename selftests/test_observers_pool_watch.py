@@ -184,7 +184,7 @@ def test_the_coming_and_going_of_children_is_written_in_order(watched: Watched) 
     watched.watch.find(watched.port)
     first, second = watched.watch.live
     os.kill(first, signal.SIGKILL)
-    settle(lambda: procfs.look(first).ended, what="the child's end")
+    settle(lambda: procfs.look(first).zombie, what="the child's end")
     watched.watch.sample()
     watched.watch.write(Settled(99.0, Phase.START))
     os.kill(parent, signal.SIGUSR1)
