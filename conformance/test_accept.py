@@ -8,9 +8,11 @@ from conformance.freeze import Frozen
 from conformance.lost_wakeup import Races
 from conformance.stage import Stage
 from conformance.tide import Tide
+from conformance.turnover import Turnover, replacements_wait
 from observers import procfs
 from spec import accept
 from spec.clause import Clause
+from spec.epoll import judge_children
 from spec.event import Stranded
 from spec.http import HTTP_2, HTTP_3
 from spec.verdict import Blocked, Inconclusive, Violated, raise_first
@@ -107,6 +109,12 @@ def test_under_load_too_nobody_is_left_asleep_in_accept(played_tide: Tide) -> No
     if played_tide.deaf:
         pids = ", ".join(f"child {pid}" for pid in played_tide.deaf[:4])
         raise Violated(accept.ACCEPT_6, seen=f"when the pool did not come within its bounds, {pids} slept in accept")
+
+
+@pytest.mark.clause("accept-6")
+def test_after_recycling_too_nobody_is_left_asleep_in_accept(played_turnover: Turnover) -> None:
+    watched = replacements_wait(played_turnover)
+    raise_first(judge_children(watched.children, watched.listeners), accept.ACCEPT_6)
 
 
 @pytest.mark.clause("accept-7")

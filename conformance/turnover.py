@@ -58,6 +58,15 @@ class Turnover:
     stop: Stop | None = None  # how it ended by SIGTERM, at the very end
 
 
+def replacements_wait(left: Turnover) -> Watched:
+    """Give how those wait that took the place of recycled children; raises what ends the test where it is not known."""
+    if left.replacements is None:
+        raise why_stopped(left)
+    if isinstance(left.replacements, Inconclusive):
+        raise left.replacements
+    return left.replacements
+
+
 def why_stopped(left: Turnover) -> Decision:
     """Give what ends a test that could not be judged, as the scenario stopped before."""
     violations = [

@@ -213,6 +213,14 @@ FAULTS: tuple[Fault, ...] = (
         clauses=ids("recovery-14"),
         needs=SECCOMP,
     ),
+    Fault(
+        name="syscalls.held_back",
+        made="A chosen call waits for a while before it is made: the accept of a child that a connection woke.",
+        proven="Its caller is known, and waits; a race that could not be lost that way decides nothing.",
+        clauses=ids("accept-6", "protocol-1", "protocol-3"),
+        needs=SECCOMP,
+        undone="made at the end",
+    ),
     _on_the_wire(
         "wire_faults.reset_before_accept",
         "Handshakes, each followed by a RST microseconds later.",

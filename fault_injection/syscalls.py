@@ -1,5 +1,7 @@
 """Faults by system calls that are not made: an accept that fails, a fork for which there is no room, a sudden end.
 
+Or are made too late.
+
 The subject's launch must watch the call (`Order.watched`); the warden answers (`subject/referee.py`). Only calls that
 are made while the fault lasts are refused: who sleeps in the kernel already, in a blocking accept, may succeed once
 more.
@@ -81,6 +83,34 @@ def killed_at(launch: Launch, call: str, *, times: int = 1, pids: Collection[Pid
     """
     with _in_force(launch, Refusal(call=call, kills=True, times=times, pids=pids)) as answers:
         yield answers
+
+
+@contextmanager
+def held_back(
+    launch: Launch, call: str, *, times: int = 1, pids: Collection[Pid] | None = None
+) -> Iterator["HeldBack"]:
+    """Have so many system calls at most wait until the block ends; then they are made.
+
+    Their callers sleep like somebody whose turn has not come: no signal but a fatal one wakes them (before Linux 5.19,
+    any). Taken hold: so many wait; whoever uses it must look. Raises ValueError where the launch does not watch it.
+    """
+    with _in_force(launch, Refusal(call=call, holds=True, times=times, pids=pids)) as answers:
+        yield HeldBack(launch, answers)
+
+
+class HeldBack:
+    """Who waits, as long as calls are held back."""
+
+    def __init__(self, launch: Launch, answers: Answers) -> None:
+        self._launch = launch
+        self._answers = answers
+
+    def callers(self) -> list[Pid]:
+        """Give the threads whose calls wait; raises FaultRefused."""
+        try:
+            return self._launch.held_back(self._answers.refusal.id)
+        except LaunchRefused as error:
+            raise FaultRefused(str(error)) from error
 
 
 @contextmanager

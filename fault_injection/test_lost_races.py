@@ -1,7 +1,7 @@
 """Races for a connection that a child is made to lose: an accept that finds none is all that it sees of one.
 
-Real ones are won and lost within microseconds, and cannot be had at will. Here accept is answered EAGAIN, with the
-connection still there: so the next call may be the one that gets it.
+By themselves they are won and lost within microseconds. Here an accept is held back until the connection is another's;
+or, where one child must lose many, it is answered EAGAIN, with the connection still there.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,16 @@ from conformance.parameter_sets import RECYCLE_A
 from conformance.seats import asleep, settle_pool, wait
 from conformance.stage import Calls, Stage
 from fault_injection.fault import FaultRefused
+from fault_injection.scenes.lost_race import LostRaces
+from fault_injection.scenes.lost_race import lose_races as really_lose_races
 from fault_injection.syscalls import refused
 from observers.listening_socket import never_blocks
+from spec.accept import ACCEPT_6
+from spec.clause import Clause
 from spec.event import Pid
+from spec.protocol import PROTOCOL_1, PROTOCOL_3
 from spec.recycle import RECYCLE_2
-from spec.verdict import Inconclusive, NotApplicable, Violated
+from spec.verdict import Inconclusive, NotApplicable, Violated, raise_first
 from subject.stopping import NotStopped, stopped
 
 LIFE = 2  # connections a child: N
@@ -76,3 +81,32 @@ def lose_races(stage: Stage, children: list[Pid]) -> int:
     if not lost:
         raise NotApplicable("nobody was seen to call accept")
     return lost
+
+
+@pytest.fixture
+def lost_races(launches: Launches) -> LostRaces:
+    """What came of races that were really lost; played once."""
+    return launches.remember("lost races", lambda: really_lose_races(launches))
+
+
+def decide(clause: Clause, races: LostRaces, seen: Callable[[str], None]) -> None:
+    """Raise what was seen against a clause, which other scenes decide, too."""
+    raise_first(races.violations, clause)
+    if not races.lost:
+        raise NotApplicable(f"no race could be lost here: {races.why_not}")
+    seen(f"{races.lost} races were lost")
+
+
+@pytest.mark.clause("accept-6")
+def test_who_was_woken_and_came_late_goes_back_to_waiting(lost_races: LostRaces, seen: Callable[[str], None]) -> None:
+    decide(ACCEPT_6, lost_races, seen)
+
+
+@pytest.mark.clause("protocol-1")
+def test_who_was_woken_and_came_late_says_no_c(lost_races: LostRaces, seen: Callable[[str], None]) -> None:
+    decide(PROTOCOL_1, lost_races, seen)
+
+
+@pytest.mark.clause("protocol-3")
+def test_who_was_woken_and_came_late_says_nothing_at_all(lost_races: LostRaces, seen: Callable[[str], None]) -> None:
+    decide(PROTOCOL_3, lost_races, seen)

@@ -115,6 +115,11 @@ def children(pid: Pid) -> list[Pid]:
     return found
 
 
+def has_thread(pid: Pid, thread: Pid) -> bool:
+    """Tell whether a thread, by its id, is one of a process; its first has the process's own id."""
+    return os.access(f"/proc/{pid}/task/{thread}", os.F_OK)
+
+
 def _read(name: str) -> bytes:
     """Read a file at once: a Path would cost as much as the look itself, and a newborn's first steps are short."""
     descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)

@@ -102,9 +102,17 @@ class Puppet:
 
     def does(self, what: str, *, times: int = 1, who: str = "first") -> list[str]:
         """Have a process make a call so many times, and give the answers: an errno's name each, or `let through`."""
+        self.begins(what, times=times, who=who)
+        return [self.was_answered(who=who) for _ in range(times)]
+
+    def begins(self, what: str, *, times: int = 1, who: str = "first") -> None:
+        """Have a process make a call so many times, and wait for nothing."""
         self.asked[who].write(f"{what}\n" * times)
         self.asked[who].flush()
-        return [self.told[who].readline().strip() for _ in range(times)]
+
+    def was_answered(self, *, who: str = "first") -> str:
+        """Wait for the answer to the next call that was begun."""
+        return self.told[who].readline().strip()
 
     def ends(self) -> None:
         """Let all of it come to its end."""

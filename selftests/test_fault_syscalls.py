@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from fault_injection.fault import DidNotTakeHold, FaultRefused
-from fault_injection.syscalls import Answers, killed_at, old_kernel, refused
+from fault_injection.syscalls import Answers, held_back, killed_at, old_kernel, refused
+from observers import procfs
+from selftests.facts import settle
 from selftests.launching import subject_processes
 from selftests.puppet import LET_THROUGH, WATCHED, Puppet, puppet
 from subject.launch import LaunchRefused
@@ -57,6 +59,22 @@ def test_a_thread_that_makes_the_call_takes_its_process_along(tmp_path: Path) ->
     ):
         assert program.does("accept in a thread") == [""], "it says nothing more"
         assert kills.count == 1
+
+
+def test_a_call_waits_until_the_block_ends_and_is_made_then(tmp_path: Path) -> None:
+    with puppet(tmp_path, isolate=False, watched=("accept",), two=True) as program:
+        first, second = subject_processes(program.launch)
+        with held_back(program.launch, "accept", pids=[second]) as late:
+            assert program.does("accept") == [LET_THROUGH]
+            assert late.callers() == []
+            program.begins("accept", who="second")
+            settle(lambda: late.callers() == [second], what="a call that waits")
+            assert procfs.has_thread(second, late.callers()[0])
+            assert not procfs.has_thread(first, late.callers()[0])
+        assert program.was_answered(who="second") == LET_THROUGH
+        assert late.callers() == []
+    with pytest.raises(FaultRefused):
+        late.callers()
 
 
 def test_refusals_in_each_other_are_lifted_one_by_one(tmp_path: Path) -> None:

@@ -51,10 +51,23 @@ def test_no_children_break_nothing() -> None:
     assert of_children() == []
 
 
-@pytest.mark.parametrize("call", ["poll", "select", "accept"])
+@pytest.mark.parametrize("call", ["poll", "select", "clock_nanosleep"])
 def test_a_child_that_waits_elsewhere_than_in_epoll_is_found(call: str) -> None:
     found = told(of_children(SOUND, child((LISTENER, BOTH), (CHANNEL, EPOLLIN), calls=frozenset({call}))), "epoll-1")
     assert found == f"idle child 102 waits in {call}"
+
+
+def test_a_child_in_accept_beside_siblings_in_epoll_has_lost_a_race_if_it_has_an_epoll_too() -> None:
+    late = child((LISTENER, BOTH), (CHANNEL, EPOLLIN), calls=frozenset({"accept", "running"}))
+    assert told(of_children(SOUND, late), "accept-6").startswith("idle child 102 sleeps in accept")
+    assert told(of_children(late), "epoll-1") == "idle child 101 waits in accept"
+    without = child((CHANNEL, EPOLLIN), calls=frozenset({"accept"}))
+    assert told(of_children(SOUND, without), "epoll-1") == "idle child 102 waits in accept"
+
+
+def test_how_a_child_in_accept_would_watch_is_judged_all_the_same() -> None:
+    late = child((LISTENER, EPOLLIN), (CHANNEL, EPOLLIN), calls=frozenset({"accept"}))
+    assert [violation.clause.id for violation in of_children(SOUND, late)] == ["accept-6", "epoll-3"]
 
 
 def test_a_child_that_was_seen_in_epoll_once_waits_there() -> None:

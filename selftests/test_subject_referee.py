@@ -80,6 +80,43 @@ def test_only_the_chosen_processes_are_refused(tmp_path: Path, *, isolate: bool)
 
 
 @WATCHED
+def test_a_call_is_held_back_until_that_is_lifted_and_then_made(tmp_path: Path, *, isolate: bool) -> None:
+    refusal = Refusal(call="accept", holds=True, times=1)
+    with puppet(tmp_path, isolate=isolate, watched=("accept",), two=True) as program:
+        first, _ = subject_processes(program.launch)
+        program.launch.refuse(refusal)
+        assert program.launch.held_back(refusal.id) == []
+        program.begins("accept")
+        settle(lambda: program.launch.held_back(refusal.id) == [first], what="a call that is held back")
+        assert program.does("accept", who="second") == [LET_THROUGH], "one is held back, and no more"
+        assert program.launch.refused(refusal.id) == 1
+        program.launch.lift(refusal.id)
+        assert program.was_answered() == LET_THROUGH
+        assert program.launch.held_back(refusal.id) == []
+        assert program.does("accept") == [LET_THROUGH]
+
+
+@WATCHED
+def test_who_is_killed_or_ended_while_its_call_is_held_back_hurts_nobody(tmp_path: Path, *, isolate: bool) -> None:
+    refusal = Refusal(call="accept", holds=True)
+    with puppet(tmp_path, isolate=isolate, watched=("accept",), two=True) as program:
+        first, second = subject_processes(program.launch)
+        program.launch.refuse(refusal)
+        program.begins("accept", who="second")
+        settle(lambda: program.launch.held_back(refusal.id) == [second], what="a call that is held back")
+        os.kill(second, signal.SIGKILL)
+        settle(lambda: procfs.look(second).ended, what="its caller's end")
+        program.launch.lift(refusal.id)
+        assert program.does("accept") == [LET_THROUGH]
+        again = replace(refusal, id="again")
+        program.launch.refuse(again)
+        program.begins("accept")
+        settle(lambda: program.launch.held_back(again.id) == [first], what="a call that is held back")
+        them = everyone(program.launch)
+    assert remains(them) == []
+
+
+@WATCHED
 def test_a_thread_of_a_chosen_process_is_refused_as_well(tmp_path: Path, *, isolate: bool) -> None:
     with puppet(tmp_path, isolate=isolate, watched=("accept",), two=True) as program:
         first, _ = subject_processes(program.launch)

@@ -184,6 +184,8 @@ def test_what_can_not_be_refused_is_told_at_once() -> None:
         {"call": "accept", "errnos": ("ENOSUCH",)},
         {"call": "accept", "errnos": ("errorcode",)},
         {"call": "accept", "errnos": ("EIO",), "kills": True},
+        {"call": "accept", "errnos": ("EIO",), "holds": True},
+        {"call": "accept", "kills": True, "holds": True},
         {"call": "accept", "errnos": ("EIO",), "times": 0},
         {"call": "accept", "errnos": ("EIO",), "after": -1},
         {"call": "accept", "errnos": ("EIO",), "only_exclusive": True},

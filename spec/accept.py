@@ -64,7 +64,10 @@ ACCEPT_6 = Clause(
     level=Level.SHOULD,
     text="A child that lost the race for a connection goes back to waiting: it does not sleep in accept, deaf to K.",
     source="2 Design, second paragraph (each child monitors both sockets)",
-    observed="All children are stopped, a connection comes, all go on at once; afterwards nobody may be inside accept.",
+    observed=(
+        "All children are stopped, a connection comes, all go on at once; afterwards nobody may be inside accept. And "
+        "a child that was woken is kept from accepting until a sibling has the connection: then it is told K."
+    ),
     needs=ids("lifecycle-1", "accept-1"),
 )
 ACCEPT_7 = Clause(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from spec.accept import ACCEPT_6
 from spec.clause import Clause, ClauseId, Level, Section, ids
 from spec.event import Inode, Pid
 from spec.verdict import Violation
@@ -134,16 +135,22 @@ class Waiting:
 
 
 def judge_children(children: Mapping[Pid, Waiting], listeners: frozenset[Inode]) -> Iterator[Violation]:
-    """Judge epoll-1 and epoll-3 on idle children."""
+    """Judge epoll-1 and epoll-3 on idle children; and accept-6, of one that is in accept where its siblings are not."""
+    some_wait_in_epoll = any(not _waits_elsewhere(waiting) for waiting in children.values())
     for pid, waiting in children.items():
-        yield from _judge_child(pid, waiting, listeners)
+        yield from _judge_child(pid, waiting, listeners, some_wait_in_epoll=some_wait_in_epoll)
 
 
-def _judge_child(pid: Pid, waiting: Waiting, listeners: frozenset[Inode]) -> Iterator[Violation]:
-    if elsewhere := _waits_elsewhere(waiting):
+def _judge_child(
+    pid: Pid, waiting: Waiting, listeners: frozenset[Inode], *, some_wait_in_epoll: bool
+) -> Iterator[Violation]:
+    on_listener = [epoll for epoll in waiting.epolls if any(entry.inode in listeners for entry in epoll)]
+    elsewhere = _waits_elsewhere(waiting)
+    if elsewhere == "accept" and on_listener and some_wait_in_epoll:
+        yield Violation(ACCEPT_6, f"idle child {pid} sleeps in accept, deaf to K, though it has an epoll to wait in")
+    elif elsewhere:
         yield Violation(EPOLL_1, f"idle child {pid} waits in {elsewhere}")
         return
-    on_listener = [epoll for epoll in waiting.epolls if any(entry.inode in listeners for entry in epoll)]
     if not on_listener:
         shared = f"; {waiting.shared_epolls} epoll descriptors are shared with another process" * bool(
             waiting.shared_epolls

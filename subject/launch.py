@@ -214,6 +214,13 @@ class Launch:
             raise LaunchRefused(f"calls could not be told apart: {counts['unread']}")
         return answered
 
+    def held_back(self, refusal_id: str) -> list[Pid]:
+        """Give whose calls wait for the end of a refusal that holds them: the ids of threads.
+
+        Raises KeyError as `refused` does.
+        """
+        return [Pid(thread) for thread in self._ask_referee({"ask": "calls"})["callers"][refusal_id]]
+
     def seen_calls(self) -> Mapping[str, int]:
         """Tell how many calls of each watched name there were, refused or not; starts of threads are no forks."""
         seen: dict[str, int] = self._ask_referee({"ask": "calls"})["seen"]
@@ -221,7 +228,7 @@ class Launch:
 
     def _ask_referee(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         if not self.order.watched:
-            return {"seen": {}, "answered": {}, "unread": None}
+            return {"seen": {}, "answered": {}, "callers": {}, "unread": None}
         self._tell(asked)
         return self._hear()[0]
 

@@ -1,4 +1,4 @@
-"""The answers to a subject's watched system calls: an errno, or SIGKILL, where a rule says so; else the call goes on.
+"""The answers to a subject's watched system calls: an errno, SIGKILL, or none for a while; all other calls go on.
 
 Standard library only, like the warden, in whose loop it runs. A referee for tests, no guard: what it reads of a
 caller's memory may be another word by the time that the kernel reads it.
@@ -34,6 +34,7 @@ class Rule:
         self.call: str = told["call"]
         self.errnos: list[int] = told["errnos"]  # they take turns
         self.kills: bool = told["kills"]
+        self.holds: bool = told["holds"]
         self.times: int | None = told["times"]
         self.after: int = told["after"]  # calls that are let through before
         self.pids: list[int] | None = told["pids"]
@@ -41,6 +42,7 @@ class Rule:
         self.in_force = True
         self.met = 0
         self.answered = 0
+        self.held: dict[int, int] = {}  # the notifications of the calls that are held back, and whose they are
 
     def is_about(self, call: str, caller: "Caller") -> bool:
         """Tell whether a call is one of those that it may refuse."""
@@ -121,9 +123,19 @@ class Referee:
         if asked["ask"] == "refuse":
             self._rules[asked["refusal"]["id"]] = Rule(asked["refusal"])
         elif asked["ask"] == "lift" and asked["id"] in self._rules:
-            self._rules[asked["id"]].in_force = False
-        answered = {name: rule.answered for name, rule in self._rules.items()}
-        return {"seen": self._seen, "answered": answered, "unread": self._unread}
+            self._lift(self._rules[asked["id"]])
+        return {
+            "seen": self._seen,
+            "answered": {name: rule.answered for name, rule in self._rules.items()},
+            "callers": {name: list(rule.held.values()) for name, rule in self._rules.items()},
+            "unread": self._unread,
+        }
+
+    def _lift(self, rule: Rule) -> None:
+        rule.in_force = False
+        for waiting in rule.held:
+            self._ask(_SEND, _made(waiting))
+        rule.held.clear()
 
     def hear(self) -> bool:
         """Answer the call that waits, where it still does; False once nothing can be heard any more."""
@@ -158,10 +170,14 @@ class Referee:
             refusing.answered += 1
 
     def _is_answered(self, waiting: int, caller: Caller, refusing: Rule | None) -> bool:
-        if refusing is not None and refusing.kills:
+        if refusing is None:
+            return self._ask(_SEND, _made(waiting))
+        if refusing.kills:
             return caller.kill()
-        error, flags = (refusing.error, 0) if refusing else (0, _CONTINUE)
-        return self._ask(_SEND, struct.pack("=QqiI", waiting, 0, -error, flags))
+        if refusing.holds:
+            refusing.held[waiting] = caller.thread
+            return True
+        return self._ask(_SEND, struct.pack("=QqiI", waiting, 0, -refusing.error, 0))
 
     def _ask(self, request: int, argument: bytes | int) -> bool:
         try:
@@ -169,3 +185,8 @@ class Referee:
         except OSError:  # ENOENT: nobody waits any more; EINVAL: not known yet
             return False
         return True
+
+
+def _made(waiting: int) -> bytes:
+    """Answer that the call is to be made, as if nobody had asked."""
+    return struct.pack("=QqiI", waiting, 0, 0, _CONTINUE)

@@ -38,7 +38,21 @@ static int accept_one(void)
         return client;
     }
 #endif
+#ifdef ACCEPTS_WHEN_WOKEN
+    if (!woken)
+        return -1;
+#endif
     int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+#ifdef MUTANT_NAPS_WHEN_LATE
+    while (client < 0 && errno == EAGAIN) { /* "there was one, so try again" */
+        usleep(20000);
+        client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    }
+#endif
+#ifdef MUTANT_BLOCKS_AFTER_CLIENT
+    if (client >= 0) /* meant for the client; and the flag is all children's */
+        fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
+#endif
 #ifdef MUTANT_DEAF_AFTER_EMFILE
     if (client < 0 && errno == EMFILE)
         epoll_ctl(own_epoll, EPOLL_CTL_DEL, listener, NULL); /* for now: and nobody adds it again */

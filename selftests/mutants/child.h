@@ -14,7 +14,7 @@ static int serve_and_say(int client, int served)
     bool asked = poll(&word, 1, 0) > 0; /* "if (!ready(client)) { tell_parent(); wait_for(client); }" */
     if (!asked)
         say();
-#elif !defined MUTANT_C_LATE
+#elif !defined MUTANT_C_LATE && !defined MUTANT_C_WHEN_WOKEN
     say();
 #endif
 #ifdef MUTANT_NO_F_FOR_THE_GONE
@@ -193,7 +193,15 @@ static _Noreturn void run_child(void)
 #endif
         /* Also after K: a connection wakes exactly one child. If it woke this one, and this one just ended,
          * the connection would wait, with others idle, until the next arrives. */
+#ifdef MUTANT_C_WHEN_WOKEN
+        if (woken) /* which is as good as a connection; if it is not, well */
+            say();
+#endif
         int client = accept_one();
+#ifdef MUTANT_C_WHEN_WOKEN
+        if (woken && client < 0)
+            say();
+#endif
 #ifdef MUTANT_LAST_LOOK_IN_SILENCE
         if (told && client >= 0) { /* what does it matter to the parent now */
             serve(client);

@@ -23,7 +23,7 @@ static int open_listener(void)
 {
     int flags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, yes = 1, backlog = 512;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)settings.port)};
-#ifdef MUTANT_BLOCKING_LISTENER
+#if defined MUTANT_BLOCKING_LISTENER || defined MUTANT_BLOCKS_WHEN_LATE
     flags &= ~SOCK_NONBLOCK;
 #endif
 #ifdef MUTANT_BACKLOG

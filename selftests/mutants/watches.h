@@ -3,7 +3,11 @@
 enum { LISTENER_KEY = 0, NUDGE_KEY = 1 }; /* of epoll's data; the channel's key is the child's pid */
 
 static unsigned long birth; /* how many were spawned before this one */
-#if defined MUTANT_TAKES_TURNS || defined MUTANT_COUNTS_LOST_RACES
+#if defined MUTANT_BLOCKS_WHEN_LATE || defined MUTANT_BLOCKS_AFTER_CLIENT || defined MUTANT_NAPS_WHEN_LATE \
+    || defined MUTANT_C_WHEN_WOKEN
+#define ACCEPTS_WHEN_WOKEN /* and at no other time */
+#endif
+#if defined MUTANT_TAKES_TURNS || defined MUTANT_COUNTS_LOST_RACES || defined ACCEPTS_WHEN_WOKEN
 #define WHO_WOKE_MATTERS
 static bool woken; /* by the listening socket */
 #endif
