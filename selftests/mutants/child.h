@@ -225,6 +225,9 @@ static _Noreturn void run_child(void)
 #endif
         if (client >= 0)
             served += serve_accepted(client, served, last);
+#ifdef READS_K_IN_SERVICE
+        told = told || told_in_service;
+#endif
 #ifdef MUTANT_COUNTS_WAKE_UPS
         served += client < 0; /* "for (served = 0; served < N; served++) { epoll_wait(…); if (…) continue; …" */
 #endif

@@ -255,6 +255,12 @@ static int regulate(void)
     if (heard_now)
         return 200;
 #endif
+#ifdef REGULATES_BY_CLOCK /* which is sound */
+    static long tick;
+    if (tick && now() - tick < 500)
+        return (int)(500 - (now() - tick));
+    tick = now();
+#endif
     int due = listen_or_not(idle, live), wanted = shortage(idle, live), room = room_for(idle, live);
     if (wanted > 0 && room > 0) {
 #ifdef MUTANT_GROWS_ONCE

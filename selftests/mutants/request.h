@@ -31,6 +31,18 @@ static void wait_or_end(int client)
 }
 #endif
 
+#ifdef READS_K_IN_SERVICE /* which is sound */
+static bool told_in_service;
+
+/* Looks at the channel while it waits for the request, too, and obeys when it is through. */
+static void wait_and_remember(int client)
+{
+    struct pollfd both[2] = {{.fd = client, .events = POLLIN}, {.fd = channel, .events = POLLIN}};
+    while (poll(both, told_in_service ? 1 : 2, -1) >= 0 && !both[0].revents)
+        told_in_service = told_in_service || told_to_end();
+}
+#endif
+
 static size_t end_of_head(const char *bytes)
 {
     const char *crlf = strstr(bytes, "\r\n\r\n"), *lf = strstr(bytes, "\n\n");
@@ -87,6 +99,9 @@ static enum outcome read_head(int client, struct request *request)
 #endif
 #ifdef MUTANT_K_DROPS_BUSY
         wait_or_end(client);
+#endif
+#ifdef READS_K_IN_SERVICE
+        wait_and_remember(client);
 #endif
 #ifdef MUTANT_SPINS_OVER_K
         struct pollfd both[2] = {{.fd = client, .events = POLLIN}, {.fd = channel, .events = POLLIN}};
