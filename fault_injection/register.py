@@ -46,6 +46,7 @@ FAULTS: tuple[Fault, ...] = (
             "recovery-5",
             "recovery-15",
             "recovery-17",
+            "recycle-2",
         ),
     ),
     Fault(

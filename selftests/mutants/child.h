@@ -153,6 +153,9 @@ static _Noreturn void run_child(void)
 {
     int served = 0, last = connections_per_child();
     bool told = false;
+#ifdef MUTANT_COUNT_INHERITED
+    served = inherited;
+#endif
 #ifdef MUTANT_NEWBORN_SAYS_F
     speak(channel, "F", 1); /* "I am free" */
 #endif

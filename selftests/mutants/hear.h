@@ -64,6 +64,9 @@ static void forget(struct child *child, bool by_itself)
     }
 #endif
     if (recycled) {
+#ifdef MUTANT_COUNT_INHERITED
+        child->served = 0; /* here, and not where a place is taken */
+#endif
         owed++;
         any_recycled = true;
         recycled_at = now();

@@ -70,6 +70,9 @@ static bool spawn(void)
 #if defined MUTANT_LEAVES_THE_POISON || defined MUTANT_EXCLUSIVE_UNTIL_KILLED
     wary = bereaved; /* the newborn takes the place of one that was killed */
 #endif
+#ifdef MUTANT_COUNT_INHERITED
+    inherited = pool[slot].served; /* of whoever had the place before */
+#endif
     pid_t pid = fork();
 #ifdef MUTANT_FORKS_UNTIL_IT_CAN
     while (pid < 0) {
@@ -113,6 +116,9 @@ static bool spawn(void)
     pair[0] = ours;
 #endif
     pool[slot] = (struct child){.state = IDLE, .pid = pid, .channel = pair[0], .birth = births++, .born = now()};
+#ifdef MUTANT_COUNT_INHERITED
+    pool[slot].served = inherited;
+#endif
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)slot};
 #ifdef MUTANT_ACCEPTOR_CHILD
     if (births == 1)

@@ -11,6 +11,9 @@ static unsigned long birth; /* how many were spawned before this one */
 #define WHO_WOKE_MATTERS
 static bool woken; /* by the listening socket */
 #endif
+#ifdef MUTANT_COUNT_INHERITED
+static int inherited; /* connections of whoever had its place in the parent's table */
+#endif
 static bool wary; /* takes the place of one that was killed: mutants only */
 #ifdef MUTANT_CHILD_ENDS_ON_SIGCHLD
 static volatile sig_atomic_t child_ended; /* parent.h */
