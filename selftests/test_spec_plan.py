@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spec.parameters import Parameters
@@ -16,8 +16,11 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     PLACES.map(Connect), PLACES.map(Finish), PARTS.map(lambda parts: Burst(tuple(parts))), st.just(Rest())
 )
 PLANS = st.lists(STEPS, max_size=12).map(lambda steps: Plan(BOUNDS, tuple(steps)))
+# How long one example takes, the machine's other business decides.
+whenever = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@whenever
 @given(PLANS)
 def test_what_is_written_is_read_again(plan: Plan) -> None:
     assert read(str(plan)) == plan
@@ -53,6 +56,7 @@ def test_what_is_no_plan_is_told_with_the_place(text: str, told: str) -> None:
         read(text)
 
 
+@whenever
 @given(PLANS)
 def test_shorter_plans_are_shorter_and_every_single_step_is_left_out_once(plan: Plan) -> None:
     found = list(shorter(plan))
@@ -72,6 +76,7 @@ def weight(plan: Plan) -> int:
     return total
 
 
+@whenever
 @given(PLANS)
 def test_simpler_plans_are_simpler_so_that_cutting_down_ends(plan: Plan) -> None:
     assert all(weight(each) < weight(plan) for each in simpler(plan))
