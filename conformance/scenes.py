@@ -23,6 +23,7 @@ SCENES = (
     "together",
     "mumbled",
     "newborns",
+    "lost-races",
 )
 # Then the faults, each test a scene of its own, but for some: those first that find root causes, where a check is cut
 # short.

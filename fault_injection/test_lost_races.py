@@ -83,7 +83,7 @@ def lose_races(stage: Stage, children: list[Pid]) -> int:
     return lost
 
 
-@pytest.fixture
+@pytest.fixture(params=["lost-races"])
 def lost_races(launches: Launches) -> LostRaces:
     """What came of races that were really lost; played once."""
     return launches.remember("lost races", lambda: really_lose_races(launches))
