@@ -91,13 +91,9 @@ def _race(stage: Stage, seat: ParentSeat | None, left: LostRaces) -> Pid | None:
             return None
         second = stage.hold_connections(1)[0]
         # Where a lock is about accept, nobody else comes to it, and no race is ever lost.
-        for client in (first, second):
-            wait(stage, lambda client=client: _is_decided(stage, client), within=stage.pace.reaction)  # type: ignore[misc]
-            if stage.holders.get(client.number, loser) == loser or not client.open:
-                left.why_not = f"nobody else accepted while child {loser} was at it"
-                return None
-            stage.ask([client])
-            stage.await_end([client])
+        if not all(_is_served_by_another(stage, client, loser) for client in (first, second)):
+            left.why_not = f"nobody else accepted while child {loser} was at it"
+            return None
     wait(stage, lambda: _is_back(loser), within=BACK_WITHIN * stage.pace.patience)
     left.lost += 1
     _judge(stage, left, loser, said=_said(seat).get(loser, b"")[len(before.get(loser, b"")) :])
@@ -106,6 +102,14 @@ def _race(stage: Stage, seat: ParentSeat | None, left: LostRaces) -> Pid | None:
 
 def _is_decided(stage: Stage, client: Client) -> bool:
     return client.number in stage.holders or not client.open
+
+
+def _is_served_by_another(stage: Stage, client: Client, loser: Pid) -> bool:
+    wait(stage, lambda: _is_decided(stage, client), within=stage.pace.reaction)
+    if stage.holders.get(client.number, loser) == loser or not client.open:
+        return False
+    stage.ask([client])
+    return stage.await_end([client])
 
 
 def _is_back(pid: Pid) -> bool:
