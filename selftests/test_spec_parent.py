@@ -97,9 +97,22 @@ def test_after_an_excess_it_may_shed_down_to_min_spare_and_no_further() -> None:
     assert clauses(account.ended(Pid(2))) == ["pool-7"]
 
 
+def test_what_is_out_of_bounds_from_the_beginning_may_be_mended_before_it_hears_anything() -> None:
+    account = parent(5)
+    assert [clauses(account.ended(Pid(pid))) for pid in (5, 4, 3)] == [[], [], []]
+    assert clauses(account.ended(Pid(2))) == ["pool-7"]
+    account = parent(1)
+    assert [clauses(account.came(Pid(pid))) for pid in (2, 3, 4)] == [[], [], []]
+    assert clauses(account.came(Pid(5))) == ["pool-7"]
+
+
 def test_who_is_busy_may_not_be_ended_even_in_an_excess() -> None:
-    account = parent(7)
-    account.tell(Pid(1), C)
+    account = parent(4)
+    for pid in (1, 2, 3):
+        account.tell(Pid(pid), C)
+    assert [clauses(account.came(Pid(pid))) for pid in (5, 6)] == [[], []]
+    for pid in (2, 3):
+        account.tell(Pid(pid), F)
     account.up_to_date()
     assert account.owes is Owed.SHEDDING
     (violation,) = account.ended(Pid(1))

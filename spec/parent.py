@@ -60,6 +60,7 @@ class Parent:
         self._replacements = 0
         self._ends = 0  # ends that an excess allows: those who were told K may take a while
         self._unread = 0  # messages since it was last up to date: of several the order is not known
+        self._allow()  # what is out of bounds now is about to be mended, or has been ordered already
 
     # --- what it knows ---------------------------------------------------------------------------------------------
 
