@@ -187,9 +187,12 @@ class Clients:
                 self._waiting.pop(number, None)
 
     def recheck_holders(self) -> None:
-        """Look again who holds each held connection; a change is written on the timeline."""
+        """Look again who holds each held connection; a change is written, and that the parent has one as well."""
+        parents = procfs.socket_inodes(self.watch.parent)
         for number in self.held:
-            if number in self._inodes:
+            if self._inodes.get(number) in parents:
+                self.watch.write(Accepted(self.clock(), number, self.watch.parent))
+            elif number in self._inodes:
                 self._write_holder(
                     number, self._inodes[number], [self.holders[number]] if number in self.holders else []
                 )

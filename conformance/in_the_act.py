@@ -16,7 +16,7 @@ from observers import channels as observed
 from observers import procfs
 from spec.event import Phase, Pid
 from spec.pool import Owed, owed
-from spec.protocol import PROTOCOL_1, PROTOCOL_2, PROTOCOL_3, Voice, judge_voice, shown
+from spec.protocol import PROTOCOL_1, PROTOCOL_2, PROTOCOL_3, F, Voice, judge_voice, shown
 from spec.verdict import Violation
 from subject.stopping import stopped
 
@@ -143,6 +143,38 @@ def c_in_the_act(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     stage.await_end([client])
     if answered:
         left.found(Violation(PROTOCOL_1, f"a client had {answered} bytes of its answer before any child said C"))
+
+
+def answered_client_stays(stage: Stage, seat: ParentSeat, left: Heard) -> None:
+    """Protocol-2: who has said F is idle, and takes another connection, though its client has not closed its side."""
+    taken = silent_client(stage, seat, left)
+    if taken is None:
+        return
+    client, child = taken
+    client.stays = True
+    try:
+        stage.ask([client])
+        wait(stage, lambda: bool(client.received) or not client.open, within=stage.pace.answer)
+        wait(stage, lambda: _has_said_f(seat, child), within=PUT_OFF)
+        if not client.received or not _has_said_f(seat, child) or child not in stage.watch.live:
+            return  # it waits for its client, and then says F
+        others = stage.hold_connections(sum(pid in seat.heard for pid in stage.watch.live))
+        # One that sleeps on has not been woken, however slow the machine: it waits for something else.
+        wait(stage, lambda: not stage.queued() or bool(stage.broken_holds), within=stage.pace.round)
+        if stage.queued() and not stage.broken_holds and child not in stage.busy() and asleep(child):
+            seen = f"child {child} had said F, and slept on for {stage.pace.round:.1f} s beside another connection"
+            left.found(Violation(PROTOCOL_2, f"{seen}: its client, which had its answer, had not closed its side"))
+        stage.let_go([other for other in others if other.open])
+    finally:
+        stage.drop(client)
+    wait(stage, lambda: stage.all_let_go() and all(map(asleep, stage.watch.live)), within=stage.pace.reaction)
+    stage.broken_holds.clear()
+    seat.hear()
+
+
+def _has_said_f(seat: ParentSeat, child: Pid) -> bool:
+    seat.hear([child])
+    return seat.heard[child].endswith(F)
 
 
 def silent_client(stage: Stage, seat: ParentSeat, left: Heard) -> tuple[Client, Pid] | None:

@@ -114,7 +114,7 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
             patience.renew()
         stage.step()
         stage.check_parent()
-    _take_another(excess)
+    _take_more(excess)
     spun = _hold(stage, excess)
     if stage.broken_holds:
         # Was a child ended, and its client with it? Or do children tire of silent clients, and then obey? Others tell.
@@ -188,12 +188,11 @@ def _shed_in_another_way(stage: Stage, left: Heard, excess: Excess, *, waited: f
     return bool(ended)
 
 
-def _take_another(excess: Excess) -> None:
-    """Say C and F for one that was told K: a connection crossed with it, which is no reason to tell it again."""
+def _take_more(excess: Excess) -> None:
+    """Say C and F for those that were told K: connections crossed with it, which is no reason to tell them again."""
     for channel in excess.spoken_for.values():
         if child_seat.unread_orders(channel):
             child_seat.say(channel, C + F)
-            return
 
 
 def _is_read_in_service(stage: Stage, excess: Excess) -> bool:

@@ -61,6 +61,13 @@ def test_all_children_have_one_listening_socket(stage: Stage) -> None:
     raise_first(accept.judge_listeners(alive, listeners))
 
 
+@pytest.mark.clause("accept-2")
+def test_under_load_too_there_is_one_listening_socket(played_tide: Tide) -> None:
+    raise_first(accept.judge_listeners({}, played_tide.listeners))
+    if not played_tide.listeners:
+        raise NotApplicable("load did not go up, or nobody was seen to listen then; at rest it is judged as well")
+
+
 @pytest.mark.clause("accept-3")
 def test_a_child_holds_one_connection_at_a_time(frozen: Frozen) -> None:
     decide_frozen(accept.ACCEPT_3, frozen)

@@ -7,6 +7,7 @@ import pytest
 from conformance.launches import Launches
 from conformance.long_life import LongLife
 from conformance.plans import Planned, decide_plans
+from conformance.seats import Heard
 from conformance.together import Together
 from conformance.turnover import Turnover, still_live, why_stopped
 from spec import recycle
@@ -80,6 +81,13 @@ def test_with_the_parent_stopped_no_child_ends_before_its_last_connection(all_at
         raise Violated(recycle.RECYCLE_2, seen=f"{early} ({all_at_once.parameters})")
     if all_at_once.violation is None and all_at_once.why_not:
         raise Inconclusive(f"the children could not be brought to their last connection: {all_at_once.why_not}")
+
+
+@pytest.mark.clause("recycle-2")
+def test_at_full_speed_no_child_ends_before_its_last_connection(at_full_speed: Heard) -> None:
+    raise_first(at_full_speed.violations, recycle.RECYCLE_2)
+    if not at_full_speed.connections:
+        raise NotApplicable(f"nobody was served there, and other scenes decide: {at_full_speed.why_not}")
 
 
 @pytest.mark.clause("recycle-3")

@@ -6,6 +6,7 @@ could not be told from that.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from conformance.passers import Passers
@@ -13,7 +14,7 @@ from conformance.regulation import QuietRound, Stopped, await_reaping, rest, set
 from conformance.stage import Patience, Stage, SubjectEnded
 from drivers.client import Client
 from spec.accept import ACCEPT_4, judge_holders
-from spec.event import Collapsed, Lost, Phase, Pid, Stranded, Timeline, Wanted
+from spec.event import Collapsed, Inode, Lost, Phase, Pid, Stranded, Timeline, Wanted
 from spec.http import HTTP_3
 from spec.parameters import Parameters
 from spec.pool import judge
@@ -40,6 +41,7 @@ class Tide:
     full: QuietRound | None = None  # with as many clients as there may be children, who say nothing
     deaf: tuple[Pid, ...] = ()  # idle children that slept in accept when too many were idle, and none was shed
     clients_served: int = 0
+    listeners: dict[Inode, str] = field(default_factory=dict)  # on the port, with their addresses; under load
     zombies: tuple[Pid, ...] = ()
     zombies_after: float = 0.0
     completed: bool = False
@@ -94,7 +96,7 @@ def play(stage: Stage) -> Tide:
             tide.phases.append(phase)
         tide.completed = True
     except Stopped:
-        pass
+        _look_at_listeners(stage, tide)
     _look_at_broken(stage, tide)
     tide.deaf = stage.deaf
     stage.watch.leave_out_helpers()  # one that came late is no child that was too many
@@ -133,6 +135,12 @@ def _high_water(stage: Stage, tide: Tide) -> None:
     want(stage, Phase.HIGH_WATER, room + beyond)
     tide.full = rest(stage, Phase.HIGH_WATER)
     stage.recheck_holders()
+    _look_at_listeners(stage, tide)
+
+
+def _look_at_listeners(stage: Stage, tide: Tide) -> None:
+    with suppress(PermissionError):
+        tide.listeners |= {each.inode: each.address for each in stage.own_listeners() if each.port == stage.port}
 
 
 def _excess(stage: Stage, _: Tide) -> None:

@@ -27,6 +27,7 @@ from spec.protocol import (
     judge_voice,
     shown,
 )
+from spec.recycle import RECYCLE_2
 from spec.verdict import Blocked, Inconclusive, NotApplicable, Violation
 
 # Short clients at full speed, so many at once; and for so many seconds at most.
@@ -136,6 +137,8 @@ def at_full_speed(stage: Stage, left: Heard) -> None:
         if not left.violations and not left.why_not:
             in_the_act.c_in_the_act(stage, seat, left)
         if not left.violations and not left.why_not:
+            in_the_act.answered_client_stays(stage, seat, left)
+        if not left.violations and not left.why_not:
             _odd_clients(stage, seat, left)
         left.found(*unused.violations)
         obedience.examine(stage, seat, left)
@@ -161,6 +164,9 @@ def _full_speed(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         seat.hear()
     # Nobody needs the pool to grow first.
     left.connections = passers.leave(within=AT_ONCE * stage.pace.service_time + stage.pace.reaction)
+    if left.found(*_ended_early(stage, seat)):
+        left.why_not = Blocked(RECYCLE_2.id, seen=left.violations[-1].seen)
+        return
     if passers.lost:
         left.why_not = Inconclusive(f"with the parent stopped, a client was {passers.lost[0]}")
         return
@@ -187,6 +193,21 @@ def _full_speed(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         # Where the counts are wrong, so is the order, for the same reason.
         left.found(*(violation for violation in voice if counts_are_right or violation.clause is PROTOCOL_3))
     left.judged |= {PROTOCOL_1.id, PROTOCOL_3.id}
+
+
+def _ended_early(stage: Stage, seat: ParentSeat) -> list[Violation]:
+    """Recycle-2: nobody is told K while the parent is stopped, and nobody comes to N."""
+    seat.hear()
+    early = [pid for pid, said in seat.heard.items() if pid not in stage.watch.live and F in said]
+    return [
+        Violation(
+            RECYCLE_2,
+            f"child {pid} ended after {seat.heard[pid].count(F)} connections, with the parent stopped "
+            f"({stage.parameters})",
+        )
+        for pid in early
+        if seat.heard[pid].count(F) < stage.parameters.max_connections
+    ]
 
 
 def _odd_clients(stage: Stage, seat: ParentSeat, left: Heard) -> None:

@@ -54,6 +54,7 @@ class Client:
         self.tried = self.began  # when the handshake under way, or the last one, was begun
         self.answered = 0.0  # when the first byte came
         self.ended = 0.0
+        self.stays = False  # and does not close its side when the server has closed its own
         self.local_port = 0
         self._connect()
 
@@ -149,7 +150,8 @@ class Client:
     def _end(self, ending: Ending) -> None:
         self.ending = ending
         self.ended = time.monotonic()
-        self._socket.close()
+        if not self.stays:
+            self._socket.close()
 
     def finish_sending(self) -> None:
         """Close the client's half in order; what the server says is still read."""

@@ -249,6 +249,8 @@ def test_meaningless_signals_disturb_nobody(launches: Launches, seen: Seen) -> N
             # Their clients first: whose client is dropped is one too many, and rightly shed.
             if lost := [client.why_lost() for client in clients if not client.open]:
                 told.fails(f"a client that had come before was {lost[0]}")
+            if spoken := [bytes(client.received[:20]) for client in clients if client.received]:
+                told.fails(f"a client that had come before, and was silent, was sent {spoken[0]!r}")
             # A pool that is within its bounds may still shed down to min_spare.
             told.keeps(children, shed=told.most_shed)
             falling.fall()

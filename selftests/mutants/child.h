@@ -49,7 +49,13 @@ static int serve_and_say(int client, int served)
 #ifdef MUTANT_LAST_BODY_LOST
     last_of_all = served + 1 == connections_per_child();
 #endif
+#ifdef MUTANT_SIGCHLD_INTO_CLIENT
+    bell_end = client;
+#endif
     bool whole = serve(client);
+#ifdef MUTANT_SIGCHLD_INTO_CLIENT
+    bell_end = -1;
+#endif
 #ifdef MUTANT_SLOTS_LEAK_ON_RESET
     if (!was_reset) /* "if (recv(…) < 0) return -1;", ahead of what gives it back */
         __sync_fetch_and_sub(in_service, 1);
@@ -85,6 +91,9 @@ static int serve_and_say(int client, int served)
 #endif
 #ifdef MUTANT_C_LATE
     say(); /* both, once there is time for it */
+#endif
+#ifdef MUTANT_F_BEFORE_LINGER
+    return whole ? 1 : 0; /* http.h said it, but for who left without a word */
 #endif
 #ifdef MUTANT_NO_LAST_F
     if (served + 1 == connections_per_child())
@@ -156,6 +165,10 @@ static _Noreturn void run_child(void)
 #ifdef MUTANT_COUNT_INHERITED
     served = inherited;
 #endif
+#ifdef MUTANT_NEWBORN_GIFT
+    if (gift >= 0)
+        served += serve_and_say(gift, served);
+#endif
 #ifdef MUTANT_NEWBORN_SAYS_F
     speak(channel, "F", 1); /* "I am free" */
 #endif
@@ -172,6 +185,10 @@ static _Noreturn void run_child(void)
 #ifdef MUTANT_TWO_LISTENERS
     listener = listeners[birth % 2];
     close(listeners[(birth + 1) % 2]);
+#endif
+#ifdef MUTANT_LISTENER_GROUPS
+    if (birth >= 8)
+        listener = listeners[1];
 #endif
 #ifdef MUTANT_DISPATCHER
     close(listener);

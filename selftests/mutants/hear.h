@@ -106,6 +106,15 @@ static void connection_accepted(struct child *child)
 static void connection_serviced(struct child *child)
 {
     child->served++;
+#ifdef MUTANT_NEWBORN_GIFT
+    if (child->gift >= 0)
+        close(child->gift);
+    child->gift = -1;
+#endif
+#ifdef MUTANT_K_AGAIN_AFTER_F
+    if (child->told)
+        child->state = IDLE; /* whatever it was */
+#endif
     if (child->state == BUSY) {
         child->state = IDLE;
         busy--;

@@ -109,6 +109,10 @@ static void close_politely(int client)
     set_lock(F_WRLCK); /* about the log, which gets its line when the client has closed */
 #endif
     shutdown(client, SHUT_WR);
+#ifdef MUTANT_F_BEFORE_LINGER
+    say(); /* it has its reply; what is left is a matter of form */
+    patience.tv_sec = 3;
+#endif
 #if !defined MUTANT_WAITS_FOR_FIN && !defined MUTANT_LINGERS_UNDER_LOCK
     setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 #endif

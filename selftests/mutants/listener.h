@@ -1,6 +1,6 @@
 /* The listening socket: opened by the parent, before the first fork. */
 
-#if defined MUTANT_REUSEPORT || defined MUTANT_TWO_LISTENERS
+#if defined MUTANT_REUSEPORT || defined MUTANT_TWO_LISTENERS || defined MUTANT_LISTENER_GROUPS
 #define EACH_ITS_OWN
 #endif
 

@@ -22,6 +22,9 @@ struct child {
     bool stopped;        /* asked for by mutants only */
     unsigned long birth; /* how many were spawned before */
     long born;           /* milliseconds */
+#ifdef MUTANT_NEWBORN_GIFT
+    int gift;            /* the connection that it was born for, and our own copy of it */
+#endif
 };
 
 static struct child pool[MOST_CHILDREN];

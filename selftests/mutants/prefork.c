@@ -48,7 +48,7 @@ static int common_epoll;
 #ifdef MUTANT_NUDGES_ALL
 static int nudge;
 #endif
-#ifdef MUTANT_TWO_LISTENERS
+#if defined MUTANT_TWO_LISTENERS || defined MUTANT_LISTENER_GROUPS
 static int listeners[2];
 #endif
 static bool any_recycled;

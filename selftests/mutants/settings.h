@@ -101,6 +101,9 @@ static int connections_per_child(void)
 #ifdef MUTANT_ONE_LESS
     return n > 1 ? n - 1 : 1;
 #endif
+#ifdef MUTANT_QUOTA_IN_A_BYTE
+    return (unsigned char)n;
+#endif
 #ifdef MUTANT_COUNTS_EVERY_OTHER
     return 2 * n;
 #endif

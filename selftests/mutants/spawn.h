@@ -34,6 +34,9 @@ static _Noreturn void become_child(int end, unsigned long rank)
 #if !defined MUTANT_CHILD_ENDS_ON_SIGCHLD && !defined MUTANT_DROPS_CLIENT_ON_SIGNAL
     signal(SIGCHLD, SIG_DFL);
 #endif
+#ifdef MUTANT_SIGCHLD_INTO_CLIENT
+    signal(SIGCHLD, ring); /* as in its parent, and restarting */
+#endif
     sigprocmask(SIG_SETMASK, &none, NULL);
 #ifdef MUTANT_CHILD_MAKES_CHANNEL
     end = make_channel_in_child(end);
@@ -66,6 +69,13 @@ static bool spawn(void)
     }
 #ifdef MUTANT_TAKES_TURNS
     take_part(slot);
+#endif
+#ifdef MUTANT_LISTENER_GROUPS
+    if (births == 8)
+        listeners[1] = open_listener(); /* a queue of their own for the next eight, and all others */
+#endif
+#ifdef MUTANT_NEWBORN_GIFT
+    gift = heard_any && count(IDLE) == 0 ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
 #endif
 #if defined MUTANT_LEAVES_THE_POISON || defined MUTANT_EXCLUSIVE_UNTIL_KILLED
     wary = bereaved; /* the newborn takes the place of one that was killed */
@@ -120,6 +130,9 @@ static bool spawn(void)
     pool[slot].served = inherited;
 #endif
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)slot};
+#ifdef MUTANT_NEWBORN_GIFT
+    pool[slot].gift = gift;
+#endif
 #ifdef MUTANT_ACCEPTOR_CHILD
     if (births == 1)
         pool[slot].state = LEAVING; /* the one that accepts is not one of those that serve */

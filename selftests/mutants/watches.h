@@ -11,10 +11,23 @@ static unsigned long birth; /* how many were spawned before this one */
 #define WHO_WOKE_MATTERS
 static bool woken; /* by the listening socket */
 #endif
+#ifdef MUTANT_NEWBORN_GIFT
+static int gift = -1; /* a connection that its parent accepted for it */
+#endif
 #ifdef MUTANT_COUNT_INHERITED
 static int inherited; /* connections of whoever had its place in the parent's table */
 #endif
 static bool wary; /* takes the place of one that was killed: mutants only */
+#ifdef MUTANT_SIGCHLD_INTO_CLIENT
+static volatile int bell_end = -1; /* closed at birth; the number is its client's now */
+
+static void ring(int number)
+{
+    (void)number;
+    ssize_t rung = write(bell_end, "c", 1);
+    (void)rung;
+}
+#endif
 #ifdef MUTANT_CHILD_ENDS_ON_SIGCHLD
 static volatile sig_atomic_t child_ended; /* parent.h */
 #endif
