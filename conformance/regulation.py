@@ -31,6 +31,12 @@ def want(stage: Stage, phase: Phase, change: int) -> None:
     stage.hold_connections(change)
 
 
+def may_have_been_shed(stage: Stage, *, since: float) -> bool:
+    """Tell whether more than max_spare were idle at any time since: whoever has ended may have been told to."""
+    states = [(before, state) for event, before, state in stage.watch.timeline().states() if event.at >= since]
+    return any(max(before.idle, state.idle) > stage.parameters.max_spare for before, state in states)
+
+
 @spent_on(Purpose.SETTLING)
 def settle_start(stage: Stage) -> None:
     """Wait for the pool of a server that has just begun to listen, and learn which process is its parent.

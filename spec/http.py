@@ -55,7 +55,7 @@ HTTP_4 = Clause(
         "Garbage, NUL bytes, blank lines, an endless line, a long method, half a request; then every child must be "
         "alive and idle again."
     ),
-    needs=ids("lifecycle-1", "accept-1", "http-2", "pool-4", "pool-5", "recycle-2"),
+    needs=ids("lifecycle-1", "accept-1", "http-2", "pool-1", "pool-4", "pool-5", "recycle-2"),
     ability="http",
 )
 

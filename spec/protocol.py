@@ -86,7 +86,8 @@ PROTOCOL_8 = Clause(
     source="2 Design, second paragraph; 3 Implementation, Messages (each indicates one event)",
     observed="Several messages in one write, on many channels at once; the parent stopped meanwhile, and without that.",
     needs=ids(
-        "lifecycle-1", "channel-1", "protocol-1", "protocol-2", "protocol-3", "protocol-5", "recycle-1", "recycle-2"
+        *("lifecycle-1", "channel-1", "protocol-1", "protocol-2", "protocol-3", "protocol-5"),
+        *("pool-4", "recycle-1", "recycle-2"),
     ),
     ability="channel",
 )
@@ -101,7 +102,7 @@ PROTOCOL_9 = Clause(
     ),
     needs=ids(
         *("lifecycle-1", "accept-1", "accept-4", "channel-1", "protocol-1", "protocol-3", "protocol-5"),
-        *("epoll-5", "pool-2", "pool-3", "http-2", "recycle-2"),
+        *("epoll-5", "pool-1", "pool-2", "pool-3", "http-2", "recycle-2"),
     ),
     ability="channel",
 )
