@@ -30,7 +30,7 @@ from spec.protocol import (
 from spec.verdict import Blocked, Inconclusive, Violation
 from subject.stopping import stopped
 
-SPOKEN_FOR, BUSY = 5, 2  # children that say F and are busy: more than max_spare; and others that are busy
+SPOKEN_FOR, BUSY = 8, 2  # children that say F and are busy: more than max_spare; and others that are busy
 READS_WITHIN = 0.1  # seconds: whoever waits for its channel in a service reads at once
 
 
@@ -106,14 +106,7 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
     def told_to_end() -> int:
         return sum(bool(order.written) or order.ended for order in orders())
 
-    due = len(excess.spoken_for) - stage.parameters.max_spare
-    patience, before = Patience(stage.pace.step), 0
-    while (now := told_to_end()) < due and not patience.over():
-        if now > before:
-            before = now
-            patience.renew()
-        stage.step()
-        stage.check_parent()
+    waited = _await_orders(stage, excess, told_to_end)
     _take_more(excess)
     spun = _hold(stage, excess)
     if stage.broken_holds:
@@ -123,11 +116,27 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
             left.why_not = why_not_held(stage)
             return
     left.found(*judge_orders(orders()))
-    if not told_to_end() and not _shed_in_another_way(stage, left, excess, waited=patience.seconds):
+    if not told_to_end() and not _shed_in_another_way(stage, left, excess, waited=waited):
         return
     left.children = told_to_end()
     left.found(*spun)
     left.judged |= {PROTOCOL_4.id, PROTOCOL_7.id, POOL_5.id, EPOLL_5.id}
+
+
+def _await_orders(stage: Stage, excess: Excess, told_to_end: Callable[[], int]) -> float:
+    """Wait until as many were told to end as are too many; gives how long each step of that was waited for at most."""
+    due = len(excess.spoken_for) - stage.parameters.max_spare
+    patience, before = Patience(stage.pace.step), 0
+    while (now := told_to_end()) < due and not patience.over():
+        if now and not before:
+            _make_busy(stage, excess)  # it sheds one after another
+            due = now + 1
+        if now > before:
+            before = now
+            patience.renew()
+        stage.step()
+        stage.check_parent()
+    return patience.seconds
 
 
 def _hold(stage: Stage, excess: Excess) -> list[Violation]:
@@ -186,6 +195,27 @@ def _shed_in_another_way(stage: Stage, left: Heard, excess: Excess, *, waited: f
         )
         left.found(Violation(PROTOCOL_4, seen))
     return bool(ended)
+
+
+def _make_busy(stage: Stage, excess: Excess) -> None:
+    """Say C for the oldest and the newest that were not told K yet, as long as one is too many.
+
+    Whoever makes a list of those that are to go, and looks at nobody again, has one of these next.
+    """
+    untold = [pid for pid, channel in excess.spoken_for.items() if not child_seat.unread_orders(channel)]
+    count = max(0, len(untold) - stage.parameters.max_spare - 1)
+    newest = count // 2
+    chosen = {pid: excess.spoken_for[pid] for pid in (*untold[: count - newest], *untold[len(untold) - newest :])}
+    for channel in chosen.values():
+        child_seat.say(channel, C)
+    ends = [channel.parents_inode for channel in chosen.values()]
+    is_read = lambda: not any(map(stage.diag.has_unread, ends)) and stage.watch.parent_waits_for_news()  # noqa: E731
+    if not wait(stage, is_read, within=stage.pace.reaction):
+        return
+    for pid, channel in chosen.items():
+        # A K may have crossed with the C.
+        if not child_seat.unread_orders(channel):
+            excess.busy[pid] = excess.spoken_for.pop(pid)
 
 
 def _take_more(excess: Excess) -> None:

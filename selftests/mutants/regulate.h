@@ -45,9 +45,33 @@ static struct child *to_shed(void)
     return chosen;
 }
 
+#ifdef MUTANT_STALE_VICTIMS
+/* Who is to go is settled once, and carried out one by one. */
+static struct child *next_of_the_list(void)
+{
+    static pid_t list[MOST_CHILDREN];
+    static int length;
+    if (length == 0)
+        for (int i = 0; i < MOST_CHILDREN; i++)
+            if (pool[i].state == IDLE)
+                list[length++] = pool[i].pid;
+    while (length > 0) {
+        pid_t pid = list[--length];
+        for (int i = 0; i < MOST_CHILDREN; i++)
+            if (pool[i].pid == pid && (pool[i].state == IDLE || pool[i].state == BUSY))
+                return &pool[i];
+    }
+    return NULL;
+}
+#endif
+
 static void shed(void)
 {
+#ifdef MUTANT_STALE_VICTIMS
+    struct child *chosen = next_of_the_list();
+#else
     struct child *chosen = to_shed();
+#endif
     if (!chosen)
         return;
     dismiss(chosen);
@@ -230,7 +254,7 @@ static int surplus(int idle, int live)
 #ifdef MUTANT_BOUNDS_ON_TOTAL
     excess = live - settings.max_spare;
 #endif
-#if defined MUTANT_GROWS_TO_LIMIT || defined MUTANT_DOUBLES_WITHOUT_END
+#if defined MUTANT_GROWS_TO_LIMIT || defined MUTANT_DOUBLES_WITHOUT_END || defined MUTANT_STALE_VICTIMS
     static long last; /* one every 20 ms */
     excess = now() - last < 20 ? 0 : at_most(excess, 1);
     last = excess > 0 ? now() : last;
