@@ -228,3 +228,29 @@ def test_who_has_said_its_last_f_may_be_idle_for_a_parent_that_does_not_count() 
     account.tell(Pid(1), F)
     assert account.owes is Owed.REST
     assert clauses(account.ended(Pid(2))) == [], "five are idle, as far as it knows"
+
+
+def test_within_the_bounds_it_may_shed_once_after_an_f_and_not_after_a_c() -> None:
+    account = parent(4)
+    account.tell(Pid(1), C)
+    assert clauses(account.ended(Pid(2))) == ["pool-7"], "three are idle"
+    account = parent(3)
+    account.tell(Pid(1), C)
+    account.up_to_date()
+    account.tell(Pid(1), F)
+    assert clauses(account.ended(Pid(3))) == [], "three are idle, which it had not known"
+    assert clauses(account.ended(Pid(2))) == ["pool-7"]
+
+
+def test_a_newborn_has_been_idle_and_never_busy() -> None:
+    account = parent(1)
+    assert clauses(account.came(Pid(2))) == []
+    assert account.children[Pid(2)].was_idle
+    assert not account.children[Pid(2)].was_busy
+
+
+def test_when_all_wait_with_nothing_to_read_no_k_is_on_its_way_to_who_said_c() -> None:
+    account = parent(5)
+    account.tell(Pid(1), C)
+    account.nobody_is_ending()
+    assert clauses(account.ended(Pid(1))) == ["protocol-7"]

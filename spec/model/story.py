@@ -47,17 +47,13 @@ def tell(start: State, way: Iterable[tuple[Move, State]], end: str) -> Story:
         moves.append(move)
         lines.append(line)
         before = state
-    idle = [name for name, child in zip(names, before.children, strict=True) if child.idle]
+    idle = [names[place] for place, child in enumerate(before.children) if child.idle]
     queue = "1 connection" if before.queue == 1 else f"{before.queue} connections"
     return Story(tuple(moves), tuple(lines), end.format(idle=_listing(idle), queue=queue))
 
 
 def _wake_up(before: State, after: State, names: Sequence[str]) -> str:
-    woken = [
-        name
-        for name, was, now in zip(names, before.children, after.children, strict=True)
-        if was.stage is not now.stage
-    ]
+    woken = [names[place] for place, now in enumerate(after.children) if now.stage is not before.children[place].stage]
     return f", which wakes {_listing(woken)}" if woken else "; nobody is asleep, and it waits in the queue"
 
 
