@@ -254,3 +254,23 @@ def test_when_all_wait_with_nothing_to_read_no_k_is_on_its_way_to_who_said_c() -
     account.tell(Pid(1), C)
     account.nobody_is_ending()
     assert clauses(account.ended(Pid(1))) == ["protocol-7"]
+
+
+def test_who_was_busy_before_is_no_victim_of_any_order() -> None:
+    account = parent(4)
+    account.tell(Pid(1), C)
+    account.up_to_date()
+    for pid in (2, 3):
+        account.tell(Pid(pid), C)
+    assert clauses(account.ended(Pid(1))) == ["protocol-7"]
+
+
+def test_without_births_before_the_first_step_of_growth_is_one() -> None:
+    account = parent(2, Parameters(min_spare=2, max_spare=2, max_connections=3, max_children=20))
+    account.tell(Pid(1), C)
+    assert clauses(account.came(Pid(3))) == []
+    assert clauses(account.came(Pid(4))) == ["pool-7"]
+
+
+def test_from_the_beginning_nobody_may_come_within_the_bounds() -> None:
+    assert clauses(parent(3).came(Pid(4))) == ["pool-7"]
