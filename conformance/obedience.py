@@ -38,12 +38,13 @@ def examine(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         _order_idle(stage, seat, left)
 
 
-def order_unused(stage: Stage, seat: ParentSeat, left: Heard) -> None:
-    """Protocol-5: the newest child is told K before it has served anybody."""
+def order_unused(stage: Stage, seat: ParentSeat, left: Heard) -> list[Pid]:
+    """Protocol-5: the newest child is told K before it has served anybody; gives who was told."""
     told = [pid for pid in stage.watch.live[-1:] if seat.say(pid, K)]
     deaf, lived_on = _deaf(stage, told)
     if deaf:
         left.found(Violation(PROTOCOL_5, f"child {deaf[0]} was told K before it had served anybody, and {lived_on}"))
+    return told
 
 
 def _deaf(stage: Stage, told: list[Pid]) -> tuple[list[Pid], str]:

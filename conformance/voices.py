@@ -5,6 +5,7 @@ and then what children make of what they are told (`obedience.py`).
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 
 from conformance import in_the_act, obedience
@@ -130,8 +131,8 @@ def at_full_speed(stage: Stage, left: Heard) -> None:
         left.children = len(seat.heard)
         _from_here_on(stage, seat)
         unused = Heard()
-        obedience.order_unused(stage, seat, unused)
-        _full_speed(stage, seat, left)
+        told = obedience.order_unused(stage, seat, unused)
+        _full_speed(stage, seat, left, told=told)
         if not left.violations and not left.why_not:
             in_the_act.service_in_the_act(stage, seat, left)
         if not left.violations and not left.why_not:
@@ -155,7 +156,7 @@ def _from_here_on(stage: Stage, seat: ParentSeat) -> None:
         said.clear()
 
 
-def _full_speed(stage: Stage, seat: ParentSeat, left: Heard) -> None:
+def _full_speed(stage: Stage, seat: ParentSeat, left: Heard, *, told: Sequence[Pid]) -> None:
     passers = Passers(stage, most=MOST_CLIENTS, at_once=AT_ONCE)
     end = stage.clock() + max(FULL_SPEED, 2 * stage.pace.service_time)
     while not passers.all_gone and stage.clock() < end and not passers.lost:
@@ -164,7 +165,7 @@ def _full_speed(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         seat.hear()
     # Nobody needs the pool to grow first.
     left.connections = passers.leave(within=AT_ONCE * stage.pace.service_time + stage.pace.reaction)
-    if left.found(*_ended_early(stage, seat)):
+    if left.found(*_ended_early(stage, seat, told)):
         left.why_not = Blocked(RECYCLE_2.id, seen=left.violations[-1].seen)
         return
     if passers.lost:
@@ -178,13 +179,13 @@ def _full_speed(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     wait(stage, all_is_said, within=stage.pace.reaction)
     wait(stage, lambda: all(asleep(pid) for pid in seat.heard), within=stage.pace.reaction)
     seat.hear()
-    told = b"".join(seat.heard.values())
+    words = b"".join(seat.heard.values())
     for clause, letter in ((PROTOCOL_1, C), (PROTOCOL_2, F)):
-        if told.count(letter) != left.connections:
+        if words.count(letter) != left.connections:
             longest = max(seat.heard.values(), key=len)
             seen = (
                 f"{left.connections} connections were serviced by {left.children} children, who said "
-                f"{told.count(letter)} {letter.decode()} in all; one of them said {shown(bytes(longest))}"
+                f"{words.count(letter)} {letter.decode()} in all; one of them said {shown(bytes(longest))}"
             )
             left.found(Violation(clause, seen))
     counts_are_right = not left.violations
@@ -195,10 +196,11 @@ def _full_speed(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     left.judged |= {PROTOCOL_1.id, PROTOCOL_3.id}
 
 
-def _ended_early(stage: Stage, seat: ParentSeat) -> list[Violation]:
-    """Recycle-2: nobody is told K while the parent is stopped, and nobody comes to N."""
+def _ended_early(stage: Stage, seat: ParentSeat, told: Sequence[Pid]) -> list[Violation]:
+    """Recycle-2: with the parent stopped nobody else is told K, and nobody comes to N."""
     seat.hear()
-    early = [pid for pid, said in seat.heard.items() if pid not in stage.watch.live and F in said]
+    gone = seat.heard.keys() - set(stage.watch.live) - set(told)
+    early = [pid for pid in sorted(gone) if F in seat.heard[pid]]
     return [
         Violation(
             RECYCLE_2,
