@@ -49,9 +49,11 @@ def play(stage: Stage) -> Frozen:
         if stage.watch.parent_ended or not stage.watch.live:
             left.why_not = "there was no pool after the start"
             return left
-    children = list(stage.watch.live)
     try:
         with stopped([stage.watch.parent]):
+            # Only now nobody is born any more: within its bounds a pool may still grow.
+            stage.watch.sample()
+            children = list(stage.watch.live)
             _races(stage, left, children)
             if not left.kept and _hold_all(stage, left, children):
                 _queue(stage, left)

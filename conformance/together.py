@@ -111,9 +111,11 @@ def play_together(stage: Stage) -> Together:
     except Stopped:
         left.why_not = "the pool did not come within its bounds after the start"
         return left
-    children = list(stage.watch.live)
     try:
         with stopped([stage.watch.parent]):
+            # Only now nobody is born any more: within its bounds a pool may still grow.
+            stage.watch.sample()
+            children = list(stage.watch.live)
             if len(children) > 1:
                 _interrupt(stage, left, children)
             left.children = len(children)
