@@ -1,26 +1,13 @@
 """The parent's account: what it must, may and must not do, by what it was told and who came and went."""
 
-from collections.abc import Iterable
-
 import pytest
 
+from selftests.accounts import BOUNDS, C, F, clauses, parent
 from spec.event import Pid
 from spec.parameters import Parameters
 from spec.parent import Parent
 from spec.pool import Owed
-from spec.protocol import Message, Told
-from spec.verdict import Violation
-
-BOUNDS = Parameters(min_spare=2, max_spare=4, max_connections=3, max_children=8)
-C, F = Message.CONNECTED, Message.FINISHED
-
-
-def parent(live: int = 2, parameters: Parameters = BOUNDS) -> Parent:
-    return Parent(parameters, [Pid(number) for number in range(1, live + 1)])
-
-
-def clauses(violations: Iterable[Violation]) -> list[str]:
-    return [str(violation.clause.id) for violation in violations]
+from spec.protocol import Told
 
 
 def test_within_the_bounds_it_owes_nothing_and_may_do_nothing() -> None:
@@ -228,49 +215,3 @@ def test_who_has_said_its_last_f_may_be_idle_for_a_parent_that_does_not_count() 
     account.tell(Pid(1), F)
     assert account.owes is Owed.REST
     assert clauses(account.ended(Pid(2))) == [], "five are idle, as far as it knows"
-
-
-def test_within_the_bounds_it_may_shed_once_after_an_f_and_not_after_a_c() -> None:
-    account = parent(4)
-    account.tell(Pid(1), C)
-    assert clauses(account.ended(Pid(2))) == ["pool-7"], "three are idle"
-    account = parent(3)
-    account.tell(Pid(1), C)
-    account.up_to_date()
-    account.tell(Pid(1), F)
-    assert clauses(account.ended(Pid(3))) == [], "three are idle, which it had not known"
-    assert clauses(account.ended(Pid(2))) == ["pool-7"]
-
-
-def test_a_newborn_has_been_idle_and_never_busy() -> None:
-    account = parent(1)
-    assert clauses(account.came(Pid(2))) == []
-    assert account.children[Pid(2)].was_idle
-    assert not account.children[Pid(2)].was_busy
-
-
-def test_when_all_wait_with_nothing_to_read_no_k_is_on_its_way_to_who_said_c() -> None:
-    account = parent(5)
-    account.tell(Pid(1), C)
-    account.nobody_is_ending()
-    assert clauses(account.ended(Pid(1))) == ["protocol-7"]
-
-
-def test_who_was_busy_before_is_no_victim_of_any_order() -> None:
-    account = parent(4)
-    account.tell(Pid(1), C)
-    account.up_to_date()
-    for pid in (2, 3):
-        account.tell(Pid(pid), C)
-    assert clauses(account.ended(Pid(1))) == ["protocol-7"]
-
-
-def test_without_births_before_the_first_step_of_growth_is_one() -> None:
-    account = parent(2, Parameters(min_spare=2, max_spare=2, max_connections=3, max_children=20))
-    account.tell(Pid(1), C)
-    assert clauses(account.came(Pid(3))) == []
-    assert clauses(account.came(Pid(4))) == ["pool-7"]
-
-
-def test_from_the_beginning_nobody_may_come_within_the_bounds() -> None:
-    assert clauses(parent(3).came(Pid(4))) == ["pool-7"]
