@@ -38,24 +38,41 @@ def test_each_context_manager_of_the_faults_is_in_the_register(module: str) -> N
     assert {f"{module}.{name}" for name in managers} <= named
 
 
+def _marked(tree: ast.Module) -> set[str]:
+    """Give the clauses of the tests in a file."""
+    return {
+        str(node.args[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.clause"
+        if isinstance(node.args[0], ast.Constant)
+    }
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Give what a file imports of the faults: `signals.killed`, `scenes.ordeal.Ordeal`."""
+    return {
+        f"{(node.module or '').removeprefix('fault_injection.')}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fault_injection.")
+        for alias in node.names
+    }
+
+
 def uses() -> dict[str, set[str]]:
-    """Give the clauses of the tests in each file that imports a fault, by the fault's name."""
+    """Give, by the fault's name, the clauses of the tests that import it, or a scene that does."""
+    scenes = {path.stem: _imported(_parsed(path)) for path in (FOLDER / "scenes").glob("*.py")}
     found: dict[str, set[str]] = {}
-    for path in [*FOLDER.glob("test_*.py"), *(FOLDER / "scenes").glob("*.py")]:
-        text = path.read_text(encoding="utf-8")
-        tree = ast.parse(text)
-        marked = {
-            node.args[0].value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.clause"
-            if isinstance(node.args[0], ast.Constant)
-        }
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fault_injection."):
-                for alias in node.names:
-                    name = f"{(node.module or '').removeprefix('fault_injection.')}.{alias.name}"
-                    found.setdefault(name, set()).update(map(str, marked) if marked else {"recovery-17"})
+    for path in FOLDER.glob("test_*.py"):
+        tree = _parsed(path)
+        imported = _imported(tree)
+        played = {name.split(".")[1] for name in imported if name.startswith("scenes.")}
+        for name in imported.union(*(scenes[scene] for scene in played)):
+            found.setdefault(name, set()).update(_marked(tree))
     return found
+
+
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -270,26 +270,29 @@ def _overshoot(timeline: Timeline, parameters: Parameters) -> Iterator[Violation
     Counted by the connections that are held, not by those seen to be accepted: a child is often busy, and replaced as
     an idle one, before the suite has found out who took which connection.
     """
-    held, allowed, at_start, loaded = 0, parameters.max_spare + LARGEST_STEP, 0, False
+    at_start = 0  # how many it starts with is its own matter, but not how often it starts them
     grown = 0  # since the last quiet round: without one, the next steps go on doubling
+    load: tuple[int, int] | None = None  # connections held, and how many may be idle beside them
     for event, before, state in timeline.states():
         grown = 0 if isinstance(event, Rested) else grown + isinstance(event, Spawned)
-        # How many it starts with is its own matter, but not how often it starts them.
-        at_start += not loaded and isinstance(event, Spawned)
-        if not loaded and at_start > parameters.max_spare + LARGEST_STEP:
-            yield Violation(POOL_8, f"{at_start} children were spawned before there was any load ({parameters})")
-        loaded = loaded or isinstance(event, Wanted)
         if isinstance(event, Wanted):
             # Going down, the idle children that the load leaves behind are no overshoot of growth.
-            left_behind, held = len(before.live) - event.held, event.held
+            left_behind = len(before.live) - event.held
             step = last_doubling_step(grown + max(0, parameters.min_spare - left_behind))
-            allowed = max(parameters.max_spare, left_behind) + (step if event.phase in _RISING else LARGEST_STEP)
-        elif isinstance(event, Spawned) and (live := len(state.live)) - held > allowed:
-            yield Violation(
-                POOL_8,
-                f"{live} children live at {event.at:.3f} s, {held} for the connections held: {live - held} idle, "
-                f"where growth by doubling goes no further than {allowed} ({parameters})",
-            )
+            most = max(parameters.max_spare, left_behind) + (step if event.phase in _RISING else LARGEST_STEP)
+            load = event.held, most
+        elif isinstance(event, Spawned) and load is None:
+            at_start += 1
+            if at_start > parameters.max_spare + LARGEST_STEP:
+                yield Violation(POOL_8, f"{at_start} children were spawned before there was any load ({parameters})")
+        elif isinstance(event, Spawned) and load is not None:
+            (held, most), live = load, len(state.live)
+            if live - held > most:
+                yield Violation(
+                    POOL_8,
+                    f"{live} children live at {event.at:.3f} s, {held} for the connections held: {live - held} idle, "
+                    f"where growth by doubling goes no further than {most} ({parameters})",
+                )
 
 
 def _clients(timeline: Timeline, _: Parameters) -> Iterator[Violation]:
