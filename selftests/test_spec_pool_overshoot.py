@@ -18,7 +18,7 @@ def test_growth_may_overshoot_by_its_last_doubling_step_and_no_more() -> None:
     assert broken(flooded(most), UNLIMITED) == {}
     found = broken(flooded(most + 1), UNLIMITED)
     assert list(found) == ["pool-8"]
-    assert "7 idle" in found["pool-8"]
+    assert ": 7 idle" in found["pool-8"]
     assert "no further than 6" in found["pool-8"]
 
 
