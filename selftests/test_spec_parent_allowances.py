@@ -133,3 +133,9 @@ def test_who_has_said_its_last_f_may_be_idle_for_it_after_a_single_message_too()
     account.up_to_date()
     account.tell(Pid(1), F)
     assert [clauses(account.ended(Pid(pid))) for pid in (2, 3, 4)] == [[], [], []]
+
+
+def test_a_k_may_be_on_its_way_where_one_is_too_many() -> None:
+    account = parent(5, Parameters(min_spare=4, max_spare=4, max_connections=3, max_children=8))
+    account.tell(Pid(1), C)
+    assert clauses(account.ended(Pid(1))) == []
