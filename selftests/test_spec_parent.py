@@ -5,9 +5,14 @@ import pytest
 from selftests.accounts import BOUNDS, C, F, clauses, parent
 from spec.event import Pid
 from spec.parameters import Parameters
-from spec.parent import Parent
+from spec.parent import JUDGED, UNPAID, Parent
 from spec.pool import Owed
 from spec.protocol import Told
+from spec.sections import CLAUSES
+
+
+def test_what_is_not_paid_breaks_a_clause_that_plans_judge() -> None:
+    assert {clause.id for clause in UNPAID.values()} <= set(JUDGED) <= set(CLAUSES)
 
 
 def test_within_the_bounds_it_owes_nothing_and_may_do_nothing() -> None:

@@ -21,11 +21,18 @@ from spec.clause import Clause
 from spec.event import Pid
 from spec.parameters import Parameters
 from spec.pool import POOL_2, POOL_3, POOL_4, POOL_6, POOL_7, POOL_8, Owed, last_doubling_step, owed
-from spec.protocol import NEXT, PROTOCOL_7, Message, Told
+from spec.protocol import NEXT, PROTOCOL_7, PROTOCOL_8, Message, Told
+from spec.recycle import RECYCLE_3
 from spec.verdict import Violation
 
 # Which clause falls when what is owed does not come.
 UNPAID: dict[Owed, Clause] = {Owed.GROWTH: POOL_2, Owed.SHEDDING: POOL_3, Owed.REST: POOL_4}
+
+
+# All that a plan of messages can show to be broken: what `check --replay` judges.
+JUDGED = tuple(
+    clause.id for clause in (PROTOCOL_7, PROTOCOL_8, POOL_2, POOL_3, POOL_4, POOL_6, POOL_7, POOL_8, RECYCLE_3)
+)
 
 
 @dataclass
