@@ -58,4 +58,5 @@ def _wake_up(before: State, after: State, names: Sequence[str]) -> str:
 
 
 def _listing(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    earlier, last = names[:-1], names[-1:]
+    return " and ".join([", ".join(earlier), *last] if earlier else last)
