@@ -281,11 +281,13 @@ def _overshoot(timeline: Timeline, parameters: Parameters) -> Iterator[Violation
             step = last_doubling_step(grown + max(0, parameters.min_spare - left_behind))
             most = max(parameters.max_spare, left_behind) + (step if event.phase in _RISING else LARGEST_STEP)
             load = event.held, most
-        elif isinstance(event, Spawned) and load is None:
+        elif not isinstance(event, Spawned):
+            continue
+        elif load is None:
             at_start += 1
             if at_start > parameters.max_spare + LARGEST_STEP:
                 yield Violation(POOL_8, f"{at_start} children were spawned before there was any load ({parameters})")
-        elif isinstance(event, Spawned) and load is not None:
+        else:
             (held, most), live = load, len(state.live)
             if live - held > most:
                 yield Violation(
