@@ -238,6 +238,10 @@ class Clients:
         """Give the live children that hold a held connection."""
         return frozenset(self.holders[number] for number in self.held if number in self.holders) & set(self.watch.live)
 
+    def is_decided(self, client: Client) -> bool:
+        """Tell whether somebody has taken a connection, or it has ended."""
+        return client.number in self.holders or not client.open
+
     def queued(self) -> int:
         """Count the held connections that nobody has accepted yet."""
         return sum(number in self._waiting for number in self.held)

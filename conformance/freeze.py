@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from conformance.regulation import Stopped, settle_start
+from conformance.seats import parent_stopped
 from conformance.stage import Stage, SubjectEnded
 from drivers.client import Client
 from observers import procfs
@@ -50,10 +51,7 @@ def play(stage: Stage) -> Frozen:
             left.why_not = "there was no pool after the start"
             return left
     try:
-        with stopped([stage.watch.parent]):
-            # Only now nobody is born any more: within its bounds a pool may still grow.
-            stage.watch.sample()
-            children = list(stage.watch.live)
+        with parent_stopped(stage) as children:
             _races(stage, left, children)
             if not left.kept and _hold_all(stage, left, children):
                 _queue(stage, left)

@@ -105,7 +105,7 @@ def _race(stage: Stage, seat: ParentSeat, left: Races, hot: Pid) -> None:
     if not seat.say(hot, K):
         left.why_not = Inconclusive(f"child {hot} ended before it was told K")
         return
-    accepted = wait(stage, lambda: client.number in stage.holders or not client.open, within=stage.pace.reaction)
+    accepted = wait(stage, lambda: stage.is_decided(client), within=stage.pace.reaction)
     others = [pid for pid in stage.watch.live if pid != hot and pid not in stage.busy()]
     if not accepted and others and hot not in stage.watch.live:
         left.stranded = _told(stage, hot, others)

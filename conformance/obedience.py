@@ -41,13 +41,13 @@ def examine(stage: Stage, seat: ParentSeat, left: Heard) -> None:
 def order_unused(stage: Stage, seat: ParentSeat, left: Heard) -> list[Pid]:
     """Protocol-5: the newest child is told K before it has served anybody; gives who was told."""
     told = [pid for pid in stage.watch.live[-1:] if seat.say(pid, K)]
-    deaf, lived_on = _deaf(stage, told)
+    deaf, lived_on = deaf_ones(stage, told)
     if deaf:
         left.found(Violation(PROTOCOL_5, f"child {deaf[0]} was told K before it had served anybody, and {lived_on}"))
     return told
 
 
-def _deaf(stage: Stage, told: list[Pid]) -> tuple[list[Pid], str]:
+def deaf_ones(stage: Stage, told: list[Pid]) -> tuple[list[Pid], str]:
     """Wait for the ends of those that were told K; gives who still lives, and for how long they were waited for."""
     within = OBEYS_WITHIN * stage.pace.patience
     wait(stage, lambda: not set(told).intersection(stage.watch.live), within=within)
@@ -79,7 +79,7 @@ def _unknown_byte(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         return
     # Nor may it swallow what comes along with it.
     seat.say(children[-1], UNKNOWN + K)
-    deaf, lived_on = _deaf(stage, children[-1:])
+    deaf, lived_on = deaf_ones(stage, children[-1:])
     if deaf:
         left.found(Violation(PROTOCOL_9, f"child {deaf[0]} was told {UNKNOWN + K!r} at once, and {lived_on}"))
     left.judged.add(PROTOCOL_9.id)
@@ -125,7 +125,7 @@ def _order_busy(stage: Stage, seat: ParentSeat, left: Heard) -> None:
         seen = f"child {child} was busy when it was told K; its client was {client.why_lost()}"
         left.found(Violation(PROTOCOL_6, seen))
         return
-    deaf, lived_on = _deaf(stage, [child])
+    deaf, lived_on = deaf_ones(stage, [child])
     if deaf:
         seen = f"child {child} was busy when it was told K; it served its client, and {lived_on}"
         left.found(Violation(PROTOCOL_6, seen))
@@ -146,7 +146,7 @@ def _order_idle(stage: Stage, seat: ParentSeat, left: Heard, *, most: int | None
     # One that is still on its way back to waiting may look at its channel on that way, and never again.
     wait(stage, lambda: all(asleep(pid) for pid in idle), within=stage.pace.reaction)
     told = [pid for pid in idle[::-1][:most] if seat.say(pid, K)]
-    deaf, lived_on = _deaf(stage, told)
+    deaf, lived_on = deaf_ones(stage, told)
     if deaf:
         seen = f"of {len(told)} idle children that were told K, {len(deaf)} {lived_on}"
         left.found(Violation(PROTOCOL_5, f"{seen} (child {deaf[0]})"))

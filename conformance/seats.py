@@ -22,7 +22,7 @@ from spec.http import HTTP_3
 from spec.pool import POOL_1
 from spec.verdict import Blocked, Decision, Inconclusive, Violation
 from subject.duplicate import EndGone, SeatRefused
-from subject.stopping import NotStopped
+from subject.stopping import NotStopped, stopped
 
 LOOKS = 10  # at the channels, until nobody came meanwhile
 # What ends a scene in a seat without saying anything of the clauses: the system refuses, or somebody is gone.
@@ -134,6 +134,17 @@ def usable_channels(stage: Stage) -> dict[Pid, Channel]:
     except PermissionError as error:
         raise Inconclusive(f"the descriptors of the subject are not shown: {error.strerror}") from error
     return found
+
+
+@contextmanager
+def parent_stopped(stage: Stage) -> Iterator[list[Pid]]:
+    """Stop the parent, and give the children that there are. Raises NotStopped.
+
+    Only then nobody is born any more: a pool that is within its bounds may still grow.
+    """
+    with stopped([stage.watch.parent]):
+        stage.watch.sample()
+        yield list(stage.watch.live)
 
 
 @contextmanager

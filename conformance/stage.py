@@ -220,7 +220,7 @@ class Stage(Clients):
 
     def await_holder(self, client: Client) -> bool:
         """Wait until it is known who accepted a connection; False also where it ended first."""
-        self.until(lambda: client.number in self.holders or not client.open, within=self.pace.answer)
+        self.until(lambda: self.is_decided(client), within=self.pace.answer)
         return client.number in self.holders and client.open
 
     def await_queue_below(self, waiting: int, *, within: float) -> bool:

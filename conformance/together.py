@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from conformance.clients import GET
 from conformance.regulation import Stopped, settle_start
-from conformance.seats import asleep, is_read, wait
+from conformance.seats import asleep, is_read, parent_stopped, wait
 from conformance.stage import Stage, SubjectEnded
 from drivers.client import Client
 from spec.event import Pid
@@ -112,10 +112,7 @@ def play_together(stage: Stage) -> Together:
         left.why_not = "the pool did not come within its bounds after the start"
         return left
     try:
-        with stopped([stage.watch.parent]):
-            # Only now nobody is born any more: within its bounds a pool may still grow.
-            stage.watch.sample()
-            children = list(stage.watch.live)
+        with parent_stopped(stage) as children:
             if len(children) > 1:
                 _interrupt(stage, left, children)
             left.children = len(children)

@@ -200,15 +200,13 @@ def _ended_early(stage: Stage, seat: ParentSeat, told: Sequence[Pid]) -> list[Vi
     """Recycle-2: with the parent stopped nobody else is told K, and nobody comes to N."""
     seat.hear()
     gone = seat.heard.keys() - set(stage.watch.live) - set(told)
-    early = [pid for pid in sorted(gone) if F in seat.heard[pid]]
+    served = {pid: seat.heard[pid].count(F) for pid in sorted(gone)}
     return [
         Violation(
-            RECYCLE_2,
-            f"child {pid} ended after {seat.heard[pid].count(F)} connections, with the parent stopped "
-            f"({stage.parameters})",
+            RECYCLE_2, f"child {pid} ended after {count} connections, with the parent stopped ({stage.parameters})"
         )
-        for pid in early
-        if seat.heard[pid].count(F) < stage.parameters.max_connections
+        for pid, count in served.items()
+        if 0 < count < stage.parameters.max_connections
     ]
 
 

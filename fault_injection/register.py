@@ -39,14 +39,8 @@ FAULTS: tuple[Fault, ...] = (
         proven="Each pidfd tells the end of its process.",
         needs=OWN,
         clauses=ids(
-            "recovery-1",
-            "recovery-2",
-            "recovery-3",
-            "recovery-4",
-            "recovery-5",
-            "recovery-15",
-            "recovery-17",
-            "recycle-2",
+            *("recovery-1", "recovery-2", "recovery-3", "recovery-4", "recovery-5"),
+            *("recovery-15", "recovery-17", "recycle-2"),
         ),
     ),
     Fault(

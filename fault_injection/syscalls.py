@@ -1,6 +1,4 @@
-"""Faults by system calls that are not made: an accept that fails, a fork for which there is no room, a sudden end.
-
-Or are made too late.
+"""Faults by system calls: an accept that fails, or comes too late, a fork for which there is no room, a sudden end.
 
 The subject's launch must watch the call (`Order.watched`); the warden answers (`subject/referee.py`). Only calls that
 are made while the fault lasts are refused: who sleeps in the kernel already, in a blocking accept, may succeed once
@@ -31,6 +29,13 @@ class Answers:
         if isinstance(outcome, LaunchRefused):
             raise FaultRefused(f"{outcome}; what would help: {SECCOMP_HELP}") from outcome
         return outcome
+
+    def callers(self) -> list[Pid]:
+        """Give the threads whose calls wait, where they are held back. Raises FaultRefused."""
+        try:
+            return self._launch.held_back(self.refusal.id)
+        except LaunchRefused as error:
+            raise FaultRefused(str(error)) from error
 
     def insist(self) -> None:
         """Raise DidNotTakeHold where it was never answered; FaultRefused, as `count` does."""
@@ -86,31 +91,15 @@ def killed_at(launch: Launch, call: str, *, times: int = 1, pids: Collection[Pid
 
 
 @contextmanager
-def held_back(
-    launch: Launch, call: str, *, times: int = 1, pids: Collection[Pid] | None = None
-) -> Iterator["HeldBack"]:
+def held_back(launch: Launch, call: str, *, times: int = 1, pids: Collection[Pid] | None = None) -> Iterator[Answers]:
     """Have so many system calls at most wait until the block ends; then they are made.
 
     Their callers sleep like somebody whose turn has not come: no signal but a fatal one wakes them (before Linux 5.19,
-    any). Taken hold: so many wait; whoever uses it must look. Raises ValueError where the launch does not watch it.
+    any). Taken hold: there are `callers`; whoever uses it must look. Raises ValueError where the launch does not watch
+    the call.
     """
     with _in_force(launch, Refusal(call=call, holds=True, times=times, pids=pids)) as answers:
-        yield HeldBack(launch, answers)
-
-
-class HeldBack:
-    """Who waits, as long as calls are held back."""
-
-    def __init__(self, launch: Launch, answers: Answers) -> None:
-        self._launch = launch
-        self._answers = answers
-
-    def callers(self) -> list[Pid]:
-        """Give the threads whose calls wait; raises FaultRefused."""
-        try:
-            return self._launch.held_back(self._answers.refusal.id)
-        except LaunchRefused as error:
-            raise FaultRefused(str(error)) from error
+        yield answers
 
 
 @contextmanager

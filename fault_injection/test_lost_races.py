@@ -12,11 +12,10 @@ import pytest
 from conformance.applicable import insist_on
 from conformance.launches import Launches
 from conformance.parameter_sets import RECYCLE_A
-from conformance.seats import asleep, settle_pool, wait
+from conformance.seats import asleep, parent_stopped, settle_pool, wait
 from conformance.stage import Calls, Stage
 from fault_injection.fault import FaultRefused
-from fault_injection.scenes.lost_race import LostRaces
-from fault_injection.scenes.lost_race import lose_races as really_lose_races
+from fault_injection.scenes.lost_race import LostRaces, play_lost_races
 from fault_injection.syscalls import refused
 from observers.listening_socket import never_blocks
 from spec.accept import ACCEPT_6
@@ -25,7 +24,7 @@ from spec.event import Pid
 from spec.protocol import PROTOCOL_1, PROTOCOL_3
 from spec.recycle import RECYCLE_2
 from spec.verdict import Inconclusive, NotApplicable, Violated, raise_first
-from subject.stopping import NotStopped, stopped
+from subject.stopping import NotStopped
 
 LIFE = 2  # connections a child: N
 
@@ -41,8 +40,8 @@ def test_a_connection_that_another_child_took_is_none_of_a_childs_own(
             settle_pool(stage)
             if not never_blocks(stage.watch.live, stage.watch.listeners):
                 raise NotApplicable("for a listening socket that blocks no child loses a race")
-            with stopped([stage.watch.parent]):
-                lost = lose_races(stage, list(stage.watch.live))
+            with parent_stopped(stage) as children:
+                lost = lose_races(stage, children)
                 stage.close()
     except (Inconclusive, FaultRefused, NotStopped) as error:
         # The clause is decided by scenes that need less of the system, too.
@@ -86,7 +85,7 @@ def lose_races(stage: Stage, children: list[Pid]) -> int:
 @pytest.fixture(params=["lost-races"])
 def lost_races(launches: Launches) -> LostRaces:
     """What came of races that were really lost; played once."""
-    return launches.remember("lost races", lambda: really_lose_races(launches))
+    return launches.remember("lost races", lambda: play_lost_races(launches))
 
 
 def decide(clause: Clause, races: LostRaces, seen: Callable[[str], None]) -> None:

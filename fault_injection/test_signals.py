@@ -7,7 +7,7 @@ import pytest
 
 from conformance.clients import GET
 from conformance.launches import Launches
-from conformance.seats import asleep, settle_down, wait, why_not_held
+from conformance.seats import asleep, parent_stopped, settle_down, wait, why_not_held
 from drivers import child_seat
 from fault_injection.fault import DidNotTakeHold
 from fault_injection.scenes.at_the_limit import channels_if_any
@@ -96,12 +96,8 @@ def test_the_pool_comes_back_when_all_children_are_killed(launches: Launches, se
             told.happens(f"all {len(everyone)} children got SIGKILL at once", ended=len(everyone))
             told.comes_back()
             told.serves()
-        with stopped([told.parent]):
-            # Whoever was born since the last look would be the one who is left.
-            told.stage.watch.sample()
-            everyone = list(told.live)
-            with killed(everyone):
-                pass
+        with parent_stopped(told.stage) as everyone, killed(everyone):
+            pass
         told.happens(f"all {len(everyone)} children got SIGKILL while the parent was stopped", ended=len(everyone))
         told.recovers()
         seen(str(told))

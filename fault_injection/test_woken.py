@@ -6,8 +6,7 @@ import pytest
 
 from conformance.launches import Launches
 from conformance.seats import settle_down, wait
-from conformance.stage import Calls, Stage
-from drivers.client import Client
+from conformance.stage import Calls
 from fault_injection.scenes.ordeal import Ordeal, ordeal
 from fault_injection.syscalls import killed_at
 from spec import recovery
@@ -42,10 +41,10 @@ def is_met(told: Ordeal, trial: int) -> bool:
     stage, children = told.stage, list(told.live)
     with killed_at(stage.launch, "accept", pids=children) as kills:
         client = stage.hold_connections(1)[0]
-        wait(stage, lambda: bool(kills.count) or is_decided(stage, client), within=stage.pace.answer)
+        wait(stage, lambda: bool(kills.count) or stage.is_decided(client), within=stage.pace.answer)
     if kills.count:
         told.happens(f"trial {trial}: a client had come, and the child that it woke was killed as it accepted", ended=1)
-        if not wait(stage, lambda: is_decided(stage, client), within=stage.pace.answer):
+        if not wait(stage, lambda: stage.is_decided(client), within=stage.pace.answer):
             new = set(told.live) - set(children)
             if not new and len(told.idle) >= stage.parameters.min_spare:
                 stage.let_go([client])  # one more had been born than was seen: none is due
@@ -57,8 +56,3 @@ def is_met(told: Ordeal, trial: int) -> bool:
     # One that has ended had been accepted before, elsewhere in the child: its victim, and no trial.
     stage.broken_holds.clear()
     return bool(kills.count) and client.open
-
-
-def is_decided(stage: Stage, client: Client) -> bool:
-    """Tell whether somebody has taken a connection, or it has ended."""
-    return client.number in stage.holders or not client.open

@@ -135,7 +135,3 @@ def test_who_ended_after_some_connections_but_fewer_than_n_ended_early(connectio
 
 def test_where_nothing_happened_nobody_is_overdue() -> None:
     assert recycle.overdue(Timeline(()), WIDE) == frozenset()
-
-
-def test_of_nobody_nobody_is_overdue() -> None:
-    assert recycle.overdue(History().timeline(), WIDE) == frozenset()

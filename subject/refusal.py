@@ -17,10 +17,10 @@ class Refusal:
     """Calls of one name (`syscall_filter.NAMES`) that are answered with an errno in place of being made.
 
     Several errnos take turns. Where it `kills`, there are none, and the answer is SIGKILL for the caller; where it
-    `holds`, there are none either, and the call is made once the refusal is lifted. The first
-    `after` of these calls are let through, then `times` are refused (None: all, until lifted). `pids` are those of
-    processes as the suite sees them (None: all). With `only_exclusive` only those epoll_ctl are meant that add with
-    EPOLLEXCLUSIVE. Raises ValueError for what can't be.
+    `holds`, there are none either, and the call is made once the refusal is lifted. The first `after` of these calls
+    are let through, then `times` are refused (None: all, until lifted). `pids` are those of processes as the suite
+    sees them (None: all). With `only_exclusive` only those epoll_ctl are meant that add with EPOLLEXCLUSIVE. Raises
+    ValueError for what can't be.
     """
 
     call: str

@@ -12,7 +12,7 @@ HALF = len(GET) // 2
 def half_a_request(told: Ordeal) -> Client:
     """Let a client say one half of its request, and wait for its child to wait for the other."""
     stage, (client,) = told.stage, told.stage.hold_connections(1)
-    wait(stage, lambda: client.number in stage.holders or not client.open, within=stage.pace.reaction)
+    wait(stage, lambda: stage.is_decided(client), within=stage.pace.reaction)
     if client.number not in stage.holders:
         raise why_not_held(stage) or Inconclusive(f"nobody was seen to accept a connection in {client.waited:.1f} s")
     stage.send(client, GET[client.greeted : HALF])

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from conformance.launches import Launches
+from conformance.obedience import deaf_ones
 from conformance.parameter_sets import FROZEN
 from conformance.seats import GAVE_WAY, asleep, parents_seat, settle_pool, wait
 from conformance.stage import Calls, Stage
@@ -20,7 +21,7 @@ from fault_injection.syscalls import held_back
 from observers import procfs
 from spec.accept import ACCEPT_6
 from spec.event import Pid
-from spec.protocol import OBEYS_WITHIN, PROTOCOL_1, PROTOCOL_3, C, K, shown
+from spec.protocol import PROTOCOL_1, PROTOCOL_3, C, K, shown
 from spec.verdict import Blocked, Inconclusive, NotApplicable, Violation
 from subject.stopping import stopped
 
@@ -37,7 +38,7 @@ class LostRaces:
     why_not: str = ""
 
 
-def lose_races(launches: Launches) -> LostRaces:
+def play_lost_races(launches: Launches) -> LostRaces:
     """Have children lose races on a launch of its own, with the parent stopped; then tell the last loser K."""
     left = LostRaces()
     try:
@@ -82,7 +83,7 @@ def _race(stage: Stage, seat: ParentSeat | None, left: LostRaces) -> Pid | None:
     before = _said(seat)
     with held_back(stage.launch, "accept") as late:
         first = stage.hold_connections(1)[0]
-        wait(stage, lambda: bool(late.callers()) or _is_decided(stage, first), within=stage.pace.reaction)
+        wait(stage, lambda: bool(late.callers()) or stage.is_decided(first), within=stage.pace.reaction)
         loser = next(
             (pid for pid in stage.watch.live for caller in late.callers() if procfs.has_thread(pid, caller)), None
         )
@@ -100,12 +101,8 @@ def _race(stage: Stage, seat: ParentSeat | None, left: LostRaces) -> Pid | None:
     return loser
 
 
-def _is_decided(stage: Stage, client: Client) -> bool:
-    return client.number in stage.holders or not client.open
-
-
 def _is_served_by_another(stage: Stage, client: Client, loser: Pid) -> bool:
-    wait(stage, lambda: _is_decided(stage, client), within=stage.pace.reaction)
+    wait(stage, lambda: stage.is_decided(client), within=stage.pace.reaction)
     if stage.holders.get(client.number, loser) == loser or not client.open:
         return False
     stage.ask([client])
@@ -139,10 +136,9 @@ def _tell(stage: Stage, seat: ParentSeat, left: LostRaces, loser: Pid) -> None:
     idle = [pid for pid in stage.watch.live if pid in seat.heard and pid not in stage.busy()]
     # One on its way back to waiting may look at its channel on that way, and never again.
     wait(stage, lambda: all(map(asleep, idle)), within=stage.pace.reaction)
-    told = {pid for pid in idle if seat.say(pid, K)}
-    wait(stage, lambda: not told.intersection(stage.watch.live), within=OBEYS_WITHIN * stage.pace.patience)
-    deaf = told.intersection(stage.watch.live)
-    if loser in deaf and deaf < told:
+    told = [pid for pid in idle if seat.say(pid, K)]
+    deaf, _ = deaf_ones(stage, told)
+    if loser in deaf and len(deaf) < len(told):
         calls = " / ".join(sorted(procfs.waiting_calls(loser)))
         seen = f"child {loser}, which had lost a race, was told K, and lived on: it waits in {calls}"
         left.violations.append(Violation(ACCEPT_6, seen))
