@@ -18,8 +18,8 @@ from spec.channel import Channel
 from spec.event import Pid, Spawned
 from spec.parent import UNPAID, Parent
 from spec.plan import Burst, Connect, Finish, Rest, Step
-from spec.pool import Owed
 from spec.protocol import PROTOCOL_5, K
+from spec.regulation import Owed
 from spec.verdict import Blocked, Inconclusive, Violation
 
 # Seconds between two looks while something is waited for: the parent, on another processor, needs no longer.

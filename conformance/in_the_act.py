@@ -15,8 +15,8 @@ from drivers.parent_seat import ParentSeat
 from observers import channels as observed
 from observers import procfs
 from spec.event import Phase, Pid
-from spec.pool import Owed, owed
 from spec.protocol import PROTOCOL_1, PROTOCOL_2, PROTOCOL_3, F, Voice, judge_voice, shown
+from spec.regulation import Owed, owed
 from spec.verdict import Violation
 from subject.stopping import stopped
 

@@ -1,7 +1,7 @@
 """Waiting for the pool: until it is within its bounds, and until it rests there.
 
-What the parent owes is asked of the specification (`spec.pool.owed`); this file only waits, and writes on the timeline
-how the wait ended. It decides nothing.
+What the parent owes is asked of the specification (`spec.regulation.owed`); this file only waits, and writes on the
+timeline how the wait ended. It decides nothing.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from conformance.stage import Patience, Stage, SubjectEnded
 from observers import procfs
 from spec.epoll import Ran
 from spec.event import Abandoned, Collapsed, Phase, Pid, Rested, Restless, Settled, Stalled, Stranded, Wanted
-from spec.pool import Owed, owed
+from spec.regulation import Owed, owed
 
 # A pool that is now too small, now too large, so many times in one wait, does not regulate: it swings. A sound one
 # overshoots once, and sheds. Nor does one get anywhere that turns back so many times on its way.

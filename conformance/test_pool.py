@@ -19,6 +19,7 @@ from spec import pool
 from spec.clause import Clause
 from spec.event import Phase, Rested
 from spec.parameters import Parameters
+from spec.regulation import Owed, owed
 from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated, raise_first
 
 A_FEW = 2  # children: a wrapper has one
@@ -78,7 +79,7 @@ def test_the_pool_grows_from_the_narrowest_bounds_too(launches: Launches, parame
             settle(stage, Phase.SHORTAGE)
         except Stopped:
             live, busy = len(stage.watch.live), len(stage.busy())
-            if pool.owed(live=live, busy=busy, parameters=stage.parameters) is pool.Owed.GROWTH:
+            if owed(live=live, busy=busy, parameters=stage.parameters) is Owed.GROWTH:
                 seen = f"{live} live, {busy} busy, and no growth for {stage.pace.step:.1f} s ({stage.parameters})"
                 raise Violated(pool.POOL_2, seen=seen) from None
 

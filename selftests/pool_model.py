@@ -27,10 +27,10 @@ from typing import NamedTuple
 from selftests.explorer import Demand
 from spec.clause import ClauseId
 from spec.parameters import Parameters
-from spec.pool import Owed, last_doubling_step
-from spec.pool import owed as specified_owed
 from spec.recycle import Due
 from spec.recycle import due as specified_due
+from spec.regulation import Owed, last_doubling_step
+from spec.regulation import owed as specified_owed
 
 
 class Kind(Enum):

@@ -12,8 +12,8 @@ from selftests.walks import Walk
 from spec import pool, recycle
 from spec.clause import ClauseId
 from spec.parameters import Parameters
-from spec.pool import Owed, owed
 from spec.recycle import Due
+from spec.regulation import Owed, owed
 
 UP_TO_FOUR = [
     Parameters(min_spare=low, max_spare=high, max_connections=connections, max_children=limit)

@@ -6,8 +6,8 @@ from selftests.accounts import BOUNDS, C, F, clauses, parent
 from spec.event import Pid
 from spec.parameters import Parameters
 from spec.parent import JUDGED, UNPAID, Parent
-from spec.pool import Owed
 from spec.protocol import Told
+from spec.regulation import Owed
 from spec.sections import CLAUSES
 
 

@@ -6,7 +6,7 @@ from selftests.histories import History
 from spec import pool
 from spec.event import Phase
 from spec.parameters import Parameters
-from spec.pool import Owed, last_doubling_step, owed
+from spec.regulation import Owed, last_doubling_step, owed
 
 BOUNDS = Parameters(min_spare=2, max_spare=4, max_connections=1000, max_children=8)
 UNLIMITED = BOUNDS.unlimited()

@@ -3,7 +3,7 @@
 from selftests.histories import History
 from selftests.test_spec_pool import UNLIMITED, broken, children, held
 from spec.event import Phase
-from spec.pool import last_doubling_step
+from spec.regulation import last_doubling_step
 
 
 def flooded(idle_at_most: int) -> History:

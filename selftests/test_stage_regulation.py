@@ -15,7 +15,7 @@ from selftests.scripted import BOUNDS, GENEROUS, QUICK, Staged, staged
 from spec import pool
 from spec.event import Collapsed, Event, Phase, Rested, Restless, Settled, Stalled, Stranded, Timeline, Wanted
 from spec.parameters import Parameters
-from spec.pool import Owed
+from spec.regulation import Owed
 
 # Rests are short, and no step is given up before the machine has had its time.
 SHORT_ROUNDS = Pace(grow_round=0.1, shed_each=0.1, patience=20.0)

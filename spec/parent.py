@@ -1,7 +1,7 @@
 """The parent as a state machine: by what it was told and who came and went, what it must, may and must not do.
 
-The rule itself is `pool.owed`, on the idle children *by what the parent was told*. This file keeps the account, and
-says of each birth and each end whether that rule, or one of the liberties that the clauses leave, allows it:
+The rule itself is `regulation.owed`, on the idle children *by what the parent was told*. This file keeps the account,
+and says of each birth and each end whether that rule, or one of the liberties that the clauses leave, allows it:
 
 - growth up to max_spare, or by doubling rounds: the last step may be larger than what was lacking (pool-8);
 - a replacement for each child that ended by itself, whether the bounds need one or not (recycle-3);
@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from spec.clause import Clause
 from spec.event import Pid
 from spec.parameters import Parameters
-from spec.pool import POOL_2, POOL_3, POOL_4, POOL_6, POOL_7, POOL_8, Owed, last_doubling_step, owed
+from spec.pool import POOL_2, POOL_3, POOL_4, POOL_6, POOL_7, POOL_8
 from spec.protocol import NEXT, PROTOCOL_7, PROTOCOL_8, Message, Told
 from spec.recycle import RECYCLE_3
+from spec.regulation import Owed, last_doubling_step, owed
 from spec.verdict import Violation
 
 # Which clause falls when what is owed does not come.
@@ -170,8 +171,6 @@ class Parent:
     @property
     def _fewest_idle(self) -> int:
         """How few may seem idle to the parent."""
-        if not self._any_order:
-            return len(self.idle)
         return sum(not account.was_busy and not self._spent(account) for account in self.children.values())
 
     @property

@@ -1,11 +1,10 @@
 """The size of the pool: how many idle children there must be, and what the parent owes when there are not.
 
-Owns the clauses `pool-1` … `pool-9`, the rule by which the parent regulates, and the judge of a timeline. The bounds
-are on the *idle* children, whatever the total is; a limit on the total, where the server has one, comes first.
+Owns the clauses `pool-1` … `pool-9` and the judge of a timeline; the rule by which the parent regulates is
+`spec.regulation`.
 """
 
 from collections.abc import Iterator
-from enum import Enum
 
 from spec.clause import Clause, ClauseId, Level, Section, ids
 from spec.event import (
@@ -26,6 +25,7 @@ from spec.event import (
     Wanted,
 )
 from spec.parameters import Parameters
+from spec.regulation import LARGEST_STEP, Owed, last_doubling_step, owed
 from spec.verdict import Violation
 
 POOL_1 = Clause(
@@ -123,38 +123,6 @@ SECTION = Section(
     ),
     clauses=(POOL_1, POOL_2, POOL_3, POOL_4, POOL_5, POOL_6, POOL_7, POOL_8, POOL_9),
 )
-
-
-class Owed(Enum):
-    """What the parent owes, given how many children live and how many of them are busy."""
-
-    GROWTH = "growth"
-    SHEDDING = "shedding"
-    REST = "rest"
-
-
-def owed(*, live: int, busy: int, parameters: Parameters) -> Owed:
-    """Say what the parent owes: the whole rule of regulation, in three lines.
-
-    A pool at its limit owes no growth, however few are idle (pool-6 before pool-2).
-    """
-    idle = live - busy
-    if idle < parameters.min_spare and (parameters.max_children is None or live < parameters.max_children):
-        return Owed.GROWTH
-    return Owed.SHEDDING if idle > parameters.max_spare else Owed.REST
-
-
-# The largest step of the classical rule, which doubles from 1: httpd's MAX_SPAWN_RATE.
-LARGEST_STEP = 32
-
-
-def last_doubling_step(shortage: int) -> int:
-    """Give the size of the last of the steps 1, 2, 4 … that together make up for `shortage` idle children."""
-    step, total = 1, 1
-    while total < shortage:
-        step = min(step * 2, LARGEST_STEP)
-        total += step
-    return step
 
 
 # Which clause a pool that never came within its bounds violates: by what it owed, and in which phase.

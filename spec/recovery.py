@@ -7,7 +7,8 @@ is known to have happened; how faults are made and proven is told in `fault_inje
 from spec.clause import Clause, ClauseId, Level, Section, ids
 from spec.event import Collapsed, Restless, Stalled, Stranded, Timeline
 from spec.parameters import Parameters
-from spec.pool import described, owed
+from spec.pool import described
+from spec.regulation import owed
 
 _REGULATES = "2 Design, first paragraph (the parent regulates the pool by its idle processes)"
 _PLACE = "2 Design, third paragraph (a new process takes the place of one that is terminated)"

@@ -11,7 +11,8 @@ from enum import Enum
 from spec.clause import Clause, ClauseId, Level, Section, ids
 from spec.event import Accepted, Collapsed, ConnectionId, Ended, Pid, Served, Stalled, Timeline
 from spec.parameters import Parameters
-from spec.pool import Owed, described, owed
+from spec.pool import described
+from spec.regulation import Owed, owed
 from spec.verdict import Violation
 
 RECYCLE_1 = Clause(
