@@ -1,8 +1,9 @@
 """The scenes: fixtures whose names stand in the ids of the tests, so that tests of one scene run on one worker."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from threading import Event
 
 import pytest
 
@@ -11,6 +12,7 @@ from conformance import (
     freeze,
     in_the_act,
     joining,
+    leaving_alone,
     lost_wakeup,
     orders,
     plans,
@@ -23,6 +25,7 @@ from conformance.applicable import insist_on
 from conformance.freeze import Frozen
 from conformance.joining import Joinings
 from conformance.launches import Launches
+from conformance.leaving_alone import LeftAlone
 from conformance.long_life import LongLife, play_long_life
 from conformance.lost_wakeup import Races
 from conformance.parameter_sets import FROZEN, FULL_SPEED, ORDERS, RACES, SINGLE, TOGETHER
@@ -39,13 +42,36 @@ from spec.verdict import Decision, NotApplicable
 @pytest.fixture(params=["first", "drawn"], ids=["tide-first", "tide-drawn"])
 def played_tide(request: pytest.FixtureRequest, launches: Launches) -> Tide:
     """Load that came in and went out again, with one set of parameters; both played once, at the same time."""
+    _play_tides(launches)
+    return launches.remember(f"tide {request.param}", partial(_tide, request.param, Event(), launches))
+
+
+@pytest.fixture(params=["tide"])
+def left_alone(launches: Launches) -> LeftAlone:
+    """What became of a pool that nobody came to while the tides were played beside it."""
+    _play_tides(launches)
+    return launches.remember("left alone", partial(_left_alone, (), launches))
+
+
+def _play_tides(launches: Launches) -> None:
+    """Play both tides, and leave a third launch alone for as long as they take; once."""
     insist_on(launches.profile, "min_spare", "max_spare")
-    launches.side_by_side({f"tide {which}": partial(_tide, which) for which in ("first", "drawn")})
-    return launches.remember(f"tide {request.param}", lambda: _tide(request.param, launches))
+    over = {which: Event() for which in ("first", "drawn")}
+    looks: dict[str, Callable[[Launches], object]] = {
+        f"tide {which}": partial(_tide, which, over[which]) for which in over
+    }
+    launches.side_by_side({**looks, "left alone": partial(_left_alone, tuple(over.values()))})
 
 
-def _tide(which: str, launches: Launches) -> Tide:
-    return launches.played(launches.pool_set(which), tide.play)
+def _tide(which: str, over: Event, launches: Launches) -> Tide:
+    try:
+        return launches.played(launches.pool_set(which), tide.play)
+    finally:
+        over.set()
+
+
+def _left_alone(until: Sequence[Event], launches: Launches) -> LeftAlone:
+    return launches.played(launches.pool_set("first"), partial(leaving_alone.play, until=until))
 
 
 @pytest.fixture(params=["first", "drawn"], ids=["turnover-first", "turnover-drawn"])

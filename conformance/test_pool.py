@@ -8,6 +8,7 @@ import pytest
 from conformance import tide, turnover
 from conformance.applicable import insist_on
 from conformance.launches import Launches
+from conformance.leaving_alone import LeftAlone
 from conformance.parameter_sets import MANY, NARROW, ONE
 from conformance.plans import Planned, decide_plans
 from conformance.regulation import Stopped, rest, settle, settle_start, want
@@ -50,6 +51,14 @@ def test_the_pool_sheds_while_too_many_children_are_idle(played_tide: Tide) -> N
 @pytest.mark.clause("pool-4")
 def test_nobody_comes_or_goes_at_rest(played_tide: Tide) -> None:
     decide(pool.POOL_4, played_tide, Phase.START, Phase.END)
+
+
+@pytest.mark.clause("pool-4")
+def test_nobody_comes_or_goes_for_as_long_as_a_pool_is_left_alone(
+    left_alone: LeftAlone, seen: Callable[[str], None]
+) -> None:
+    raise_first(pool.judge(left_alone.timeline, left_alone.parameters), pool.POOL_4)
+    seen(f"nobody came or went without need in the {left_alone.seconds:.1f} s for which it was left alone")
 
 
 @pytest.mark.clause("pool-4")

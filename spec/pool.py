@@ -11,6 +11,7 @@ from spec.event import (
     Abandoned,
     Collapsed,
     Ended,
+    Event,
     Left,
     Lost,
     Phase,
@@ -63,7 +64,7 @@ POOL_4 = Clause(
         "A server may shed once, down to min_spare, and then rests."
     ),
     source="1 Objective, second paragraph",
-    observed="At rest, before and after load, the pids and the parent's count of reaped children are watched.",
+    observed="The pids and the parent's count of reaped children are watched at rest: before load, after it, for long.",
     needs=ids("lifecycle-1"),
 )
 POOL_5 = Clause(
@@ -180,7 +181,7 @@ def _bounds(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
 
 def _rest(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
     """Churn: a driver that found no quiet round, or a child spawned or ended after one, before the load changed."""
-    resting, allowance = False, 0
+    resting, allowance, since = False, 0, 0.0
     for event, before, state in timeline.states():
         match event:
             case Restless(phase=phase, after=after):
@@ -192,18 +193,22 @@ def _rest(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
                     f"meanwhile; now {described(state)} ({parameters})",
                 )
             case Rested(phase=phase):
-                resting = phase in _AT_REST
+                resting, since = phase in _AT_REST, event.at
                 allowance = state.idle - parameters.min_spare
             case Wanted():
                 resting = False
             case Spawned(pid=pid) if resting:
-                yield Violation(POOL_4, f"at rest, child {pid} was spawned though {described(before)} ({parameters})")
+                yield _unrest(since, event, f"child {pid} was spawned though {described(before)}", parameters)
             case Reaped() if resting:
-                yield Violation(POOL_4, f"at rest, the parent reaped a child that lived for an instant ({parameters})")
+                yield _unrest(since, event, "the parent reaped a child that lived for an instant", parameters)
             case Ended(pid=pid) if resting:
                 allowance -= 1
                 if allowance < 0:
-                    yield Violation(POOL_4, f"at rest, child {pid} ended though {described(before)} ({parameters})")
+                    yield _unrest(since, event, f"child {pid} ended though {described(before)}", parameters)
+
+
+def _unrest(since: float, event: Event, what: str, parameters: Parameters) -> Violation:
+    return Violation(POOL_4, f"{event.at - since:.1f} s at rest, then {what} ({parameters})")
 
 
 def _recent(timeline: Timeline, start: float, end: float) -> tuple[int, int]:

@@ -156,10 +156,17 @@ static bool wait_for_work(int epoll)
     select((listener > channel ? listener : channel) + 1, &both, NULL, NULL, patience < 0 ? NULL : &time);
     return told_to_end();
 #endif
+#ifdef MUTANT_IDLE_CHILD_QUITS
+    patience = 4000;
+#endif
     struct epoll_event ready[4];
     int n = epoll_wait(epoll, ready, 4, patience);
     if (n < 0 && errno != EINTR)
         _exit(1);
+#ifdef MUTANT_IDLE_CHILD_QUITS
+    if (n == 0)
+        _exit(0); /* of no use, it thinks, to anybody */
+#endif
 #ifdef MUTANT_CHILD_ENDS_ON_EINTR
     if (n < 0)
         _exit(1);
