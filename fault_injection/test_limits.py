@@ -86,6 +86,12 @@ def no_forks(told: Ordeal) -> Iterator[Answers | None]:
             yield None
 
 
+def tries(told: Ordeal, refusals: Answers | None) -> bool:
+    """Wait until the parent has tried to fork, for as long as a step of its may take: its round may be yet to come."""
+    stage = told.stage
+    return refusals is None or wait(stage, lambda: refusals.count > 0, within=stage.pace.step)
+
+
 def insist_on_tries(refusals: Answers | None) -> None:
     """What became of a parent that tried none is told by then: one that does not try again either has failed."""
     if refusals is not None and not refusals.count:
@@ -99,7 +105,9 @@ def parent_that_may_not_fork(launches: Launches) -> str:
         stage = told.stage
         with no_forks(told) as refusals:
             told.happens("forks were refused when the pool had to grow")
-            told.bears(stage.pace.round, children=grows_not(told))
+            children = grows_not(told)
+            tries(told, refusals)
+            told.bears(stage.pace.round, children=children)
         told.is_over("forks had been refused for a round in which the pool had to grow")
         told.comes_back()
         insist_on_tries(refusals)
@@ -107,6 +115,7 @@ def parent_that_may_not_fork(launches: Launches) -> str:
         everyone = list(told.live)
         with no_forks(told) as refusals, killed(everyone):
             told.happens("forks were refused, and all children had got SIGKILL", ended=len(everyone))
+            tries(told, refusals)
             told.bears(stage.pace.round, children=())
         told.is_over("forks had been refused for a round in which all children had got SIGKILL")
         told.recovers()
@@ -114,8 +123,7 @@ def parent_that_may_not_fork(launches: Launches) -> str:
         victims = told.idle[: len(told.idle) - stage.parameters.min_spare + 1]
         with no_forks(told) as refusals, killed(victims):
             told.happens(f"forks were refused, and idle {named(victims)} had got SIGKILL", ended=len(victims))
-            tried = wait(stage, lambda: refusals is not None and refusals.count > 0, within=stage.pace.round)
-            if tried or refusals is None:
+            if tries(told, refusals):
                 look_at_the_end(told, launches, Look.REFUSED_AT_THE_END)
         return str(told)
 

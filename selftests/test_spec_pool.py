@@ -166,7 +166,8 @@ def test_a_parent_that_ends_breaks_the_clause_of_the_phase(phase: Phase, clause:
 
 def test_a_child_spawned_at_rest_is_churn() -> None:
     found = broken(children(3).rested(Phase.START).spawned(104))
-    assert found == {"pool-4": f"0.0 s at rest, then child 104 was spawned though 3 children live, 0 busy, 3 idle ({BOUNDS})"}
+    seen = f"0.0 s at rest, then child 104 was spawned though 3 children live, 0 busy, 3 idle ({BOUNDS})"
+    assert found == {"pool-4": seen}
 
 
 def test_a_replaced_child_at_rest_is_churn() -> None:
