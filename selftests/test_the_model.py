@@ -162,6 +162,15 @@ def reached(system: System) -> Iterator[tuple[State, bool]]:
                 queue.append(after)
 
 
+def test_what_was_reached_is_counted() -> None:
+    system = System(SPECIFIED, TWO)
+    states = list(reached(system))
+    ways = sum(1 for state, _ in states for way in (system.by_itself, system.from_outside) for _ in way(state))
+    explored = explore(SPECIFIED, TWO)
+    assert (explored.states, explored.transitions) == (len(states), ways)
+    assert explored.rests == sum(at_rest for _, at_rest in states)
+
+
 @pytest.mark.parametrize("connections", [1, 2, ENDLESS])
 def test_where_the_model_rests_it_is_a_pool_as_specified(connections: int) -> None:
     system = System(SPECIFIED, scope(clients=2, children=3, spare=(1, 2), connections=connections))

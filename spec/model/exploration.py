@@ -42,9 +42,11 @@ def explore(design: Design, scope: Scope) -> Explored:
     goes: list[list[int]] = []  # by itself
     transitions = rests = 0
 
-    def explored(end: str | None = None, last: int = 0) -> Explored:
-        story = None if end is None else tell(reached[0], _way(reached, came_by, last), end)
-        return Explored(len(reached), transitions, rests, story)
+    def explored(counterexample: Story | None) -> Explored:
+        return Explored(len(reached), transitions, rests, counterexample)
+
+    def way_to(last: int, end: str) -> Story:
+        return tell(reached[0], _way(reached, came_by, last), end)
 
     def places(here: int, moves: Iterable[tuple[Move, State]]) -> Iterator[int]:
         for move, after in moves:
@@ -56,15 +58,15 @@ def explore(design: Design, scope: Scope) -> Explored:
 
     for here, state in enumerate(reached):  # which grows meanwhile
         if state.lost:
-            return explored(LOST, here)
+            return explored(way_to(here, LOST))
         goes.append(list(places(here, system.by_itself(state))))
         transitions += len(goes[here]) + sum(1 for _ in places(here, system.from_outside(state)))
         if not goes[here]:
             rests += 1
             if system.stranded(state):
-                return explored(STRANDED, here)
+                return explored(way_to(here, STRANDED))
     restless = _restless(goes)
-    return explored() if restless is None else explored(RESTLESS, restless)
+    return explored(None if restless is None else way_to(restless, RESTLESS))
 
 
 def _way(reached: Sequence[State], came_by: Sequence[tuple[int, Move]], last: int) -> list[tuple[Move, State]]:
