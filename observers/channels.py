@@ -63,6 +63,7 @@ def joined(parent: Pid, children: Iterable[Pid], everyone: Iterable[Pid], diag: 
             for pid, each in own.items()
         },
         others={pid: look.in_words(pid) for pid in children if not procfs.look(pid).ended},
+        apart={pid: words for pid, words in look.apart.items() if words},
     )
 
 
@@ -98,6 +99,7 @@ class _Look:
         links = procfs.descriptors(parent)
         self._parents = procfs.sockets_among(links)
         self._parents_pipes = frozenset(link for link in links.values() if link.startswith("pipe:["))
+        self.apart: dict[Pid, str] = {}  # what one stream should do, where two do it
 
     def channels(self, children: Iterable[Pid], known: Mapping[Pid, Channel]) -> dict[Pid, Channel]:
         found: dict[Pid, Channel] = {}
@@ -120,10 +122,17 @@ class _Look:
         if len(streams) < 2:
             return streams[0] if streams else None
         watched, by_parent = _watched_for_words(pid), _watched_for_words(self._parent)
+        # A newborn that has yet to let go of what it inherited has both ends of the parent's own pairs, too.
+        single = [each for each in streams if each.childs_inode not in self._parents]
+        ears = {each.childs_inode for each in single if each.childs_inode in watched}
+        heard = {each.childs_inode for each in single if each.parents_inode in by_parent}
+        if len(ears) > 1:
+            self.apart[pid] = f"{len(ears)} streams at once, on each of which it waits for words"
+        elif ears and heard and not ears & heard:
+            self.apart[pid] = "one stream on which it waits for words, and another on which the parent does"
         return max(
             streams,
             key=lambda each: (
-                # A newborn that has yet to let go of what it inherited has both ends of the parent's own pairs, too.
                 each.childs_inode not in self._parents,
                 each.childs_inode in watched,
                 each.parents_inode in by_parent,

@@ -17,8 +17,8 @@ from spec.event import Pid
 # A parent with two children, each joined to it by whatever `join` gives: (parent's end, child's end).
 PARENT = """
 import os, select, signal, socket, sys
-ours, theirs, logs = [], [], {}
-def pool(join, *, child=lambda end: None, keep=False, tidy=True):
+ours, theirs, logs, unwatched = [], [], {}, []
+def pool(join, *, child=lambda end: None, keep=False, tidy=True, waits_for=select.EPOLLRDHUP):
     for _ in range(2):
         mine, its = join()
         if os.fork() == 0:
@@ -29,7 +29,7 @@ def pool(join, *, child=lambda end: None, keep=False, tidy=True):
             wait = select.epoll()
             wait.register(its, select.EPOLLIN)
             for log in logs.get(its, ()):
-                wait.register(log, select.EPOLLRDHUP)
+                wait.register(log, waits_for)
             while True:
                 wait.poll()
         ours.append(mine)
@@ -40,9 +40,22 @@ def pool(join, *, child=lambda end: None, keep=False, tidy=True):
             its.close()
     watch = select.epoll()
     for each in ours:
-        watch.register(each, select.EPOLLIN)
+        if each not in unwatched:
+            watch.register(each, select.EPOLLIN)
     print("ready", flush=True)
     sys.stdin.readline()
+"""
+TWO_PAIRS = """
+def two_pairs():
+    mine, its = socket.socketpair()
+    parents_other, other = socket.socketpair()
+    ours.append(parents_other)
+    logs[its] = [other]
+    return mine, its
+def two_pairs_one_for_each_way():
+    mine, its = two_pairs()
+    unwatched.append(mine)
+    return mine, its
 """
 PAIR = "pool(socket.socketpair"
 
@@ -57,7 +70,7 @@ def diag() -> Iterator[SockDiag]:
 @pytest.fixture
 def family(request: pytest.FixtureRequest) -> Iterator[tuple[Pid, list[Pid]]]:
     """Start a parent with its two children, all waiting."""
-    program = Program(PARENT + request.param)
+    program = Program(PARENT + TWO_PAIRS + request.param)
     try:
         assert program.says() == "ready"
         children = procfs.children(program.pid)
@@ -102,15 +115,25 @@ def test_with_all_ends_everywhere_the_own_one_is_that_on_which_a_child_waits(
     assert any("the child itself" in seen for seen in told)
 
 
-@using("""
-def with_a_log():
-    mine, its = socket.socketpair()
-    parents_log, log = socket.socketpair()  # of higher descriptors
-    ours.append(parents_log)
-    logs[its] = [log]
-    return mine, its
-pool(with_a_log, tidy=False)
-""")
+@pytest.mark.parametrize(
+    ("family", "words"),
+    [
+        ("pool(two_pairs, waits_for=select.EPOLLIN)", "2 streams at once, on each of which it waits for words"),
+        ("pool(two_pairs_one_for_each_way)", "one stream on which it waits for words, and another on which the parent"),
+    ],
+    indirect=["family"],
+    ids=["waits-on-both", "one-for-each-way"],
+)
+def test_two_streams_that_do_what_one_should_are_told(
+    family: tuple[Pid, list[Pid]], diag: SockDiag, words: str
+) -> None:
+    parent, children = family
+    told = [violation.seen for violation in judge_links(channels.joined(parent, children, (), diag))]
+    assert len(told) == 2
+    assert all(words in seen for seen in told)
+
+
+@using("pool(two_pairs, tidy=False)")
 def test_a_stream_that_a_child_does_not_wait_to_read_from_is_not_its_channel(
     family: tuple[Pid, list[Pid]], diag: SockDiag
 ) -> None:
@@ -118,6 +141,7 @@ def test_a_stream_that_a_child_does_not_wait_to_read_from_is_not_its_channel(
     channel = channels.channels(parent, children, diag)[children[0]]
     own = [pid for pid in children if channel.childs_inode in procfs.socket_inodes(pid)]
     assert children[0] in own
+    assert list(judge_links(channels.joined(parent, children, (), diag))) == []
     (epoll,) = epoll_interest.epolls(children[0]).values()
     assert {entry.inode for entry in epoll if entry.events & select.EPOLLIN} == {channel.childs_inode}
 

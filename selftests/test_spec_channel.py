@@ -53,6 +53,11 @@ def test_a_child_without_a_stream_of_its_own_is_told_with_what_it_has(kind: tupl
     assert kind or "nothing" in seen
 
 
+def test_two_streams_for_one_are_told_though_each_child_has_a_stream_of_its_own() -> None:
+    (seen,) = everything(replace(joined(link(ONE), link(TWO)), apart={TWO: "two streams"}))
+    assert seen == f"child {TWO} is joined to the parent {PARENT} by two streams"
+
+
 @pytest.mark.parametrize(("maker", "word"), [(ONE, "the child itself"), (TWO, f"its sibling {TWO}")])
 def test_a_pair_that_a_child_made_was_not_made_ahead_of_the_fork(maker: Pid, word: str) -> None:
     (seen,) = everything(joined(link(ONE, maker=maker), link(TWO)))

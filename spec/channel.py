@@ -5,7 +5,7 @@ each end is, what stands at the far end, which processes have it open, and who m
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from spec.clause import Clause, ClauseId, Level, Section, ids
@@ -17,7 +17,7 @@ CHANNEL_1 = Clause(
     level=Level.MUST,
     text="Each child is joined to the parent by an AF_UNIX stream socket pair of its own.",
     source="2 Design, first paragraph; 3 Implementation, UNIX Domain Sockets",
-    observed="The kernel's list of sockets tells the kind of each end, and what stands at the far end.",
+    observed="The kernel's list of sockets tells the kind of each end, and what is at its far end; who waits on which.",
     needs=ids("lifecycle-1"),
     ability="channel",
 )
@@ -125,20 +125,24 @@ class Joined:
     """How all children are joined to the parent, at one moment.
 
     `links` has the one link of each child that is its own and a stream; `others` says in words by what else a child
-    without such a link is joined, nothing at all if it is empty.
+    without such a link is joined, nothing at all if it is empty. `apart` says in words what two streams do that one
+    should, where a child has more than one: C and F by one, and K by the other. A stream for its log is no such thing.
     """
 
     parent: Pid
     links: Mapping[Pid, Link]
     others: Mapping[Pid, tuple[str, ...]]
+    apart: Mapping[Pid, str] = field(default_factory=dict)
 
 
 def judge_links(joined: Joined) -> Iterator[Violation]:
-    """Judge channel-1: each child has a stream of its own."""
+    """Judge channel-1: each child has a stream of its own, and that goes both ways."""
     for child, others in joined.others.items():
         if child not in joined.links:
             instead = " and ".join(others) if others else "nothing that the kernel's lists show"
             yield Violation(CHANNEL_1, f"child {child} is joined to the parent {joined.parent} by {instead}")
+    for child, streams in joined.apart.items():
+        yield Violation(CHANNEL_1, f"child {child} is joined to the parent {joined.parent} by {streams}")
 
 
 def judge_makers(joined: Joined) -> Iterator[Violation]:

@@ -30,6 +30,16 @@ static bool make_channel(int pair[2])
     written_by[pair[0]] = down[1], written_by[pair[1]] = up[1];
     return true;
 #endif
+#ifdef MUTANT_TWO_PAIRS
+    int up[2], down[2]; /* one for each way, as with pipes */
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, up) < 0)
+        return false;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, down) < 0)
+        return false;
+    pair[0] = up[0], pair[1] = down[0];
+    written_by[pair[0]] = down[1], written_by[pair[1]] = up[1];
+    return true;
+#endif
 #ifdef MUTANT_ONE_PAIR
     static int common[2]; /* "one for all": who reads first is told */
     if (!common[0] && socketpair(AF_UNIX, SOCK_STREAM, 0, common) < 0)
@@ -62,7 +72,7 @@ static ssize_t speak(int channel, const char *words, size_t length)
 #ifdef MUTANT_BLOCKS_ON_FULL_CHANNEL
     return send(channel, words, length, MSG_NOSIGNAL);
 #endif
-    return send(channel, words, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return send(outwards(channel), words, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static ssize_t listen_to(int channel, char *words, size_t most)
