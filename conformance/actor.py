@@ -101,6 +101,13 @@ class Actor:
                 self._insist_on_saying(pid, after + said)
             self._unread.add(pid)
 
+    def mumble(self, words: bytes) -> None:
+        """Have every child say what means nothing: the account stays as it is."""
+        self.rows.append(Row(f"{words!r} of each", self._expected()))
+        for pid in list(self.model.children):
+            self._insist_on_saying(pid, words)
+            self._unread.add(pid)
+
     def _insist_on_saying(self, pid: Pid, words: bytes) -> None:
         """Say it, unless the child has ended; one that has become another program since has its end elsewhere."""
         patience = Patience(self.stage.pace.reaction)
