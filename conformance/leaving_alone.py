@@ -1,54 +1,93 @@
-"""The scene of a pool that nobody comes to for seconds: as long as other scenes take that are played beside it.
+"""The scene of a pool that is left alone, but for one silent client, for as long as other scenes take beside it.
 
 A rest of one round shows neither a parent that exchanges a child every few seconds, nor a child that is idle for a few
-and goes. A longer one of its own would be paid for with the whole check; beside others, it costs a launch.
+and goes; and a client that is held for one, no parent that takes its child for stuck. A longer wait of their own would
+be paid for with the whole check; beside others, it costs a launch.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
 
-from conformance.regulation import Stopped, rest, settle_start
+from conformance.regulation import Stopped, rest, settle_start, want
 from conformance.stage import Stage, SubjectEnded
+from drivers import child_seat
+from drivers.client import Client
+from observers import channels as observed
 from spec.event import Collapsed, Phase, Rested, Timeline
 from spec.parameters import Parameters
 from spec.pool import POOL_1
-from spec.verdict import Blocked
+from spec.protocol import PROTOCOL_7, K
+from spec.verdict import Blocked, Violation
+from subject.duplicate import SeatRefused
 
 LOOK_EVERY = 0.05  # seconds: this one is in no hurry, and takes no time from those beside it
 
 
 @dataclass(frozen=True)
 class LeftAlone:
-    """A launch's timeline, and for how many seconds nobody came to it after the first round of rest."""
+    """A launch's timeline, and for how many seconds it was left alone with its one client.
+
+    `ordered` is what the child of the silent client was told meanwhile, and None where nobody could see that.
+    """
 
     parameters: Parameters
     timeline: Timeline
     seconds: float
+    ordered: Violation | str | None
 
 
 def play(stage: Stage, *, until: Sequence[Event]) -> LeftAlone:
     """Leave the pool alone until all these have happened. Raises Blocked where there is none to begin with."""
-    try:
-        settle_start(stage)
-        rest(stage, Phase.START)
-    except Stopped:
-        if stage.watch.parent_ended or not stage.watch.live:
-            raise Blocked(POOL_1.id, seen="there was no pool after the start") from None
-        # Who rests outside the bounds does not churn.
-        stage.watch.write(Rested(stage.clock(), Phase.START))
-    before, began = stage.watch.live, stage.clock()
+    client, began = _come_to_rest(stage)
+    before = stage.watch.live
     # A zombie from before may be reaped at any time, and would pass for a child that lived between two samples.
     reaping_tells = not stage.watch.zombies()
     stage.watch.watch_reaping()
+    ordered = None
     try:
         for event in until:
             while not event.wait(LOOK_EVERY):
                 stage.step()
                 stage.check_parent()
+        ordered = _ordered(stage, client, stage.clock() - began)
     except SubjectEnded as error:
         stage.watch.write(Collapsed(stage.clock(), Phase.END, str(error)))
     if reaping_tells and stage.watch.live == before:
         stage.watch.has_reaped()
     stage.watch.leave_out_helpers()
-    return LeftAlone(stage.parameters, stage.watch.timeline(), stage.clock() - began)
+    return LeftAlone(stage.parameters, stage.watch.timeline(), stage.clock() - began, ordered)
+
+
+def _come_to_rest(stage: Stage) -> tuple[Client | None, float]:
+    """Wait for the start, have a silent client come, and wait for what follows; gives it, if it was not sent away.
+
+    And when it came: by the clock of the stage.
+    """
+    came = 0.0
+    try:
+        settle_start(stage)
+        came = stage.clock()
+        want(stage, Phase.SHORTAGE, 1)
+        rest(stage, Phase.END)
+    except Stopped:
+        if stage.watch.parent_ended or not stage.watch.live:
+            raise Blocked(POOL_1.id, seen="there was no pool after the start") from None
+        # Who rests outside the bounds does not churn.
+        stage.watch.write(Rested(stage.clock(), Phase.END))
+    return next(iter(stage.held.values()), None), came
+
+
+def _ordered(stage: Stage, client: Client | None, seconds: float) -> Violation | str | None:
+    """See what the child that has the client was told meanwhile; None where it has none, or that can't be seen."""
+    if client is None or not client.open or (child := stage.holders.get(client.number)) not in stage.watch.live:
+        return None
+    watch = stage.watch
+    try:
+        channel = observed.channels(watch.parent, watch.live, stage.diag).get(child)
+        unread = None if channel is None else child_seat.unread_orders(channel)
+    except (SeatRefused, PermissionError):
+        return None
+    if unread == K:
+        return Violation(PROTOCOL_7, f"child {child}, which had held one silent client for {seconds:.1f} s, was told K")
+    return None if unread is None else f"child {child} held one silent client for {seconds:.1f} s, and was told nothing"

@@ -98,6 +98,11 @@ def test_a_busy_child_is_never_shed(played_tide: Tide) -> None:
     decide(pool.POOL_5, played_tide, Phase.EXCESS, Phase.EBB, Phase.END)
 
 
+@pytest.mark.clause("pool-5")
+def test_a_child_that_is_busy_for_long_is_not_ended_for_it(left_alone: LeftAlone) -> None:
+    raise_first(pool.judge(left_alone.timeline, left_alone.parameters), pool.POOL_5)
+
+
 @pytest.mark.clause("pool-6")
 def test_the_pool_never_exceeds_its_limit(played_tide: Tide) -> None:
     if played_tide.parameters.max_children is None:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
+from conformance.leaving_alone import LeftAlone
 from conformance.lost_wakeup import Races
 from conformance.plans import Planned, decide_plans
 from conformance.seats import Heard
 from spec import protocol
 from spec.clause import Clause
-from spec.verdict import Blocked, Inconclusive, raise_first
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violation, raise_first
 
 
 def decide(clause: Clause, heard: Heard) -> None:
@@ -103,6 +104,15 @@ def test_the_parent_says_k_only_to_children_that_are_idle(ordered: Heard) -> Non
 def test_in_plans_too_only_idle_children_are_ended(planned: Planned, seen: Callable[[str], None]) -> None:
     decide_plans(protocol.PROTOCOL_7, planned)
     seen(str(planned))
+
+
+@pytest.mark.clause("protocol-7")
+def test_a_child_that_is_busy_for_long_is_not_told_to_end(left_alone: LeftAlone, seen: Callable[[str], None]) -> None:
+    if left_alone.ordered is None:
+        raise NotApplicable("no child kept a silent client, or nobody could see what it was told")
+    if isinstance(left_alone.ordered, Violation):
+        raise_first([left_alone.ordered])
+    seen(str(left_alone.ordered))
 
 
 @pytest.mark.clause("protocol-8")

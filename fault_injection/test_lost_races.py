@@ -16,17 +16,18 @@ from conformance.seats import asleep, parent_stopped, settle_pool, wait
 from conformance.stage import Calls, Stage
 from fault_injection.fault import FaultRefused
 from fault_injection.scenes.lost_race import LostRaces, play_lost_races
-from fault_injection.syscalls import refused
+from fault_injection.syscalls import held_back, refused
 from observers.listening_socket import never_blocks
-from spec.accept import ACCEPT_6
+from spec.accept import ACCEPT_1, ACCEPT_6
 from spec.clause import Clause
 from spec.event import Pid
 from spec.protocol import PROTOCOL_1, PROTOCOL_3
 from spec.recycle import RECYCLE_2
-from spec.verdict import Inconclusive, NotApplicable, Violated, raise_first
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated, raise_first
 from subject.stopping import NotStopped
 
 LIFE = 2  # connections a child: N
+BEYOND = 2  # clients more than there are children: none is idle, and some wait until others are born
 
 
 @pytest.mark.clause("recycle-2")
@@ -80,6 +81,31 @@ def lose_races(stage: Stage, children: list[Pid]) -> int:
     if not lost:
         raise NotApplicable("nobody was seen to call accept")
     return lost
+
+
+@pytest.mark.clause("accept-1")
+def test_the_parent_races_for_no_connection_though_no_child_is_idle(
+    launches: Launches, seen: Callable[[str], None]
+) -> None:
+    insist_on(launches.profile, "min_spare", "max_spare")
+    try:
+        with launches.launched(launches.pool_set("first"), calls=Calls(watched=("accept",))) as stage:
+            settle_pool(stage)
+            parent, live = stage.watch.parent, len(stage.watch.live)
+            # It would have the connection for an instant only, if it forks then: a newborn that has it from birth.
+            with held_back(stage.launch, "accept", pids=[parent]) as accepts:
+                with parent_stopped(stage):  # it learns of all of them at once
+                    stage.hold_connections(live + BEYOND)
+                    wait(stage, lambda: stage.queued() <= BEYOND, within=stage.pace.reaction)
+                wait(stage, lambda: bool(accepts.callers()) or not stage.queued(), within=stage.pace.step)
+                if accepts.callers():
+                    told = f"{live + BEYOND} clients came to {live} children, and the parent {parent} called accept"
+                    raise Violated(ACCEPT_1, seen=f"{told} ({stage.parameters})")
+                waiting = stage.queued()
+    except (Blocked, Inconclusive, FaultRefused, NotStopped) as error:
+        # The clause is decided by scenes that need less of the system, too.
+        raise NotApplicable(f"the parent's calls could not be told: {error}") from error
+    seen(f"with {live + BEYOND} clients, {waiting} of whom waited at last, the parent called no accept")
 
 
 @pytest.fixture(params=["lost-races"])

@@ -133,6 +133,11 @@ static bool spawn(void)
 #ifdef MUTANT_NEWBORN_GIFT
     pool[slot].gift = gift;
 #endif
+#ifdef GIFT_IS_LET_GO
+    if (gift >= 0)
+        close(gift);
+    pool[slot].gift = -1;
+#endif
 #ifdef MUTANT_ACCEPTOR_CHILD
     if (births == 1)
         pool[slot].state = LEAVING; /* the one that accepts is not one of those that serve */

@@ -100,6 +100,30 @@ static int disturb(int idle, int room, int due)
     return 200; /* "n = epoll_wait(…, TICK); if (n == 0) regulate();": each message puts the tick off */
 }
 
+#elif defined MUTANT_STUCK_IS_TOLD || defined MUTANT_STUCK_IS_KILLED
+
+/* A watchdog: who has been busy with one client for three seconds must be stuck. */
+static int disturb(int idle, int room, int due)
+{
+    static long since[MOST_CHILDREN];
+    static int with[MOST_CHILDREN];
+    (void)idle, (void)room, (void)due;
+    for (int i = 0; i < MOST_CHILDREN; i++) {
+        if (pool[i].state != BUSY || since[i] == 0 || with[i] != pool[i].served) {
+            since[i] = now();
+            with[i] = pool[i].served;
+        } else if (now() - since[i] > 3000) {
+#ifdef MUTANT_STUCK_IS_KILLED
+            kill(pool[i].pid, SIGKILL);
+#else
+            dismiss(&pool[i]);
+#endif
+            since[i] = now();
+        }
+    }
+    return 100;
+}
+
 #elif defined MUTANT_BACKS_OFF
 
 static int disturb(int idle, int room, int due)
