@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
 
-from conformance.regulation import Stopped, rest, settle_start, want
-from conformance.stage import Stage, SubjectEnded
+from conformance.regulation import Stopped, rest, settle_start, step, want
+from conformance.stage import Stage
 from drivers import child_seat
 from drivers.client import Client
 from observers import channels as observed
-from spec.event import Collapsed, Phase, Rested, Timeline
+from spec.event import Phase, Pid, Rested, Timeline
 from spec.parameters import Parameters
 from spec.pool import POOL_1
 from spec.protocol import PROTOCOL_7, K
@@ -41,6 +41,8 @@ def play(stage: Stage, *, until: Sequence[Event]) -> LeftAlone:
     """Leave the pool alone until all these have happened. Raises Blocked where there is none to begin with."""
     client, began = _come_to_rest(stage)
     before = stage.watch.live
+    # A K that crossed its C on the way was for an idle child.
+    told_before = _unread(stage, client)
     # A zombie from before may be reaped at any time, and would pass for a child that lived between two samples.
     reaping_tells = not stage.watch.zombies()
     stage.watch.watch_reaping()
@@ -48,11 +50,11 @@ def play(stage: Stage, *, until: Sequence[Event]) -> LeftAlone:
     try:
         for event in until:
             while not event.wait(LOOK_EVERY):
-                stage.step()
-                stage.check_parent()
-        ordered = _ordered(stage, client, stage.clock() - began)
-    except SubjectEnded as error:
-        stage.watch.write(Collapsed(stage.clock(), Phase.END, str(error)))
+                step(stage, Phase.END)
+        if client is not None and told_before == b"":
+            ordered = _ordered(stage.holders[client.number], _unread(stage, client), stage.clock() - began)
+    except Stopped:
+        pass  # the timeline says why
     if reaping_tells and stage.watch.live == before:
         stage.watch.has_reaped()
     stage.watch.leave_out_helpers()
@@ -78,16 +80,20 @@ def _come_to_rest(stage: Stage) -> tuple[Client | None, float]:
     return next(iter(stage.held.values()), None), came
 
 
-def _ordered(stage: Stage, client: Client | None, seconds: float) -> Violation | str | None:
-    """See what the child that has the client was told meanwhile; None where it has none, or that can't be seen."""
+def _unread(stage: Stage, client: Client | None) -> bytes | None:
+    """Give what the child that has the client was told and has not read; None where none has, or that can't be seen."""
     if client is None or not client.open or (child := stage.holders.get(client.number)) not in stage.watch.live:
         return None
     watch = stage.watch
     try:
         channel = observed.channels(watch.parent, watch.live, stage.diag).get(child)
-        unread = None if channel is None else child_seat.unread_orders(channel)
+        return None if channel is None else child_seat.unread_orders(channel)
     except (SeatRefused, PermissionError):
         return None
-    if unread == K:
-        return Violation(PROTOCOL_7, f"child {child}, which had held one silent client for {seconds:.1f} s, was told K")
-    return None if unread is None else f"child {child} held one silent client for {seconds:.1f} s, and was told nothing"
+
+
+def _ordered(child: Pid, unread: bytes | None, seconds: float) -> Violation | str | None:
+    if unread not in (b"", K):
+        return None
+    had = f"child {child} had one silent client for {seconds:.1f} s"
+    return Violation(PROTOCOL_7, f"{had}, and was told K") if unread else f"{had}, and was told nothing"

@@ -16,6 +16,7 @@ from conformance.stage import Stage
 from spec.channel import Kept
 from spec.clause import Clause
 from spec.parameters import Parameters
+from spec.parent import BROKEN_WITH
 from spec.plan import Connect, Finish, Plan, Rest, Step, one_by_one, shorter, simpler
 from spec.pool import SECTION as POOL_SECTION
 from spec.protocol import PROTOCOL_8
@@ -239,7 +240,8 @@ def decide_plans(clause: Clause, planned: Planned) -> None:
     """
     if planned.violation is not None and not planned.reproduced:
         raise NotApplicable(f"seen once, and not again with the same plan: {planned.violation.seen}")
-    if planned.violation is not None and planned.violation.clause is clause:
+    broken = None if planned.violation is None else planned.violation.clause
+    if broken is not None and clause in {broken, BROKEN_WITH.get(broken)}:
         raise Violated(clause, seen=told(planned), plan=str(planned.plan))
     if planned.violation is not None:
         raise NotApplicable(f"the plans ended at {planned.violation.clause.id}: {planned.violation.seen}")

@@ -55,7 +55,7 @@ def settle_start(stage: Stage) -> None:
     settle(stage, Phase.START, meanwhile=look_again)
     patience = Patience(stage.pace.start)
     while _may_yet_be_the_parent(stage) and not patience.over():
-        _step(stage, Phase.START)
+        step(stage, Phase.START)
         look_again()
     if patience.spent:
         settle(stage, Phase.START, meanwhile=look_again)
@@ -123,7 +123,7 @@ def settle(
     approach = Approach()
     began = stage.clock()
     while True:
-        _step(stage, phase)
+        step(stage, phase)
         if meanwhile is not None:
             meanwhile()
         live, queued = len(stage.watch.live), stage.queued()
@@ -195,7 +195,7 @@ def rest(stage: Stage, phase: Phase) -> QuietRound:
         reaping_tells = not stage.watch.zombies()
         stage.watch.watch_reaping()
         while stage.clock() < quiet_since + stage.pace.round:
-            _step(stage, phase)
+            step(stage, phase)
             if restless.over():
                 stage.watch.write(Restless(stage.clock(), phase, restless.seconds))
                 raise Stopped
@@ -229,7 +229,8 @@ def _another_parent(stage: Stage) -> bool:
     return False
 
 
-def _step(stage: Stage, phase: Phase) -> None:
+def step(stage: Stage, phase: Phase) -> None:
+    """Take one look. Raises Stopped where the parent has ended, or a client that is held was sent away."""
     stage.step()
     try:
         stage.check_parent()

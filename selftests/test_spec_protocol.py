@@ -89,7 +89,7 @@ def test_k_for_those_that_are_idle_and_nothing_for_those_that_are_busy_is_right(
         ((b"K\n", Told.IDLE, False), ["protocol-4"]),
         ((b"Q", Told.BUSY, False), ["protocol-4"]),
         ((b"", Told.IDLE, True), ["protocol-4"]),  # a signal
-        ((b"K", Told.BUSY, False), ["protocol-7"]),
+        ((b"K", Told.BUSY, False), ["protocol-7", "pool-5"]),
         ((b"", Told.BUSY, True), ["pool-5"]),
     ],
 )

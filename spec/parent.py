@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from spec.clause import Clause
 from spec.event import Pid
 from spec.parameters import Parameters
-from spec.pool import POOL_2, POOL_3, POOL_4, POOL_6, POOL_7, POOL_8
+from spec.pool import POOL_2, POOL_3, POOL_4, POOL_5, POOL_6, POOL_7, POOL_8
 from spec.protocol import NEXT, PROTOCOL_7, PROTOCOL_8, Message, Told
 from spec.recycle import RECYCLE_3
 from spec.regulation import Owed, last_doubling_step, owed
@@ -29,10 +29,12 @@ from spec.verdict import Violation
 # Which clause falls when what is owed does not come.
 UNPAID: dict[Owed, Clause] = {Owed.GROWTH: POOL_2, Owed.SHEDDING: POOL_3, Owed.REST: POOL_4}
 
+# What is broken along with another: who tells a busy child K sheds it, though it may serve its client to the end.
+BROKEN_WITH: dict[Clause, Clause] = {PROTOCOL_7: POOL_5}
 
 # All that a plan of messages can show to be broken: what `check --replay` judges.
 JUDGED = tuple(
-    clause.id for clause in (PROTOCOL_7, PROTOCOL_8, POOL_2, POOL_3, POOL_4, POOL_6, POOL_7, POOL_8, RECYCLE_3)
+    clause.id for clause in (PROTOCOL_7, PROTOCOL_8, POOL_2, POOL_3, POOL_4, POOL_5, POOL_6, POOL_7, POOL_8, RECYCLE_3)
 )
 
 

@@ -76,7 +76,7 @@ PROTOCOL_7 = Clause(
     text="While it regulates, the parent sends K only to a child that is idle by what it was told, or has had its N.",
     source="2 Design, first paragraph; 3 Implementation, Messages",
     observed="As for protocol-4; and in plans of messages that the suite says for the children.",
-    needs=ids("lifecycle-1", "channel-1", "protocol-1", "protocol-2", "protocol-3", "pool-5"),
+    needs=ids("lifecycle-1", "channel-1", "protocol-1", "protocol-2", "protocol-3"),
     ability="channel",
 )
 PROTOCOL_8 = Clause(
@@ -246,3 +246,4 @@ def judge_orders(orders: Iterator[Order] | list[Order]) -> Iterator[Violation]:
         elif order.told is Told.BUSY and K in order.written:
             seen = f"child {order.child} was told {shown(order.written)} though it had said C, and no F since"
             yield Violation(PROTOCOL_7, seen)
+            yield Violation(POOL_5, seen)  # to be told K is to be shed, though its client be served to the end
