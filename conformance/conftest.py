@@ -28,7 +28,7 @@ from conformance.launches import Launches
 from conformance.leaving_alone import LeftAlone
 from conformance.long_life import LongLife, play_long_life
 from conformance.lost_wakeup import Races
-from conformance.parameter_sets import FROZEN, FULL_SPEED, ORDERS, RACES, SINGLE, TOGETHER
+from conformance.parameter_sets import FROZEN, FULL_SPEED, LEFT_ALONE, ORDERS, RACES, SINGLE, TOGETHER
 from conformance.plans import EFFORT, REPLAYED, Planned
 from conformance.seats import Heard
 from conformance.stage import Stage
@@ -71,7 +71,7 @@ def _tide(which: str, over: Event, launches: Launches) -> Tide:
 
 
 def _left_alone(until: Sequence[Event], launches: Launches) -> LeftAlone:
-    return launches.played(launches.pool_set("first"), partial(leaving_alone.play, until=until))
+    return launches.played(launches.limited(LEFT_ALONE), partial(leaving_alone.play, until=until))
 
 
 @pytest.fixture(params=["first", "drawn"], ids=["turnover-first", "turnover-drawn"])

@@ -36,6 +36,7 @@ class Races:
     trials: int = 0
     met: int = 0
     stranded: str = ""
+    lost: str = ""  # a client that was taken, or might have been, and then sent away
     last_services: int = 0  # of children that took the connection, and were told K
     wrong_services: list[Violation] = field(default_factory=list)
     why_not: Decision | None = None
@@ -43,8 +44,8 @@ class Races:
 
     def violation(self) -> Violation | None:
         """Give what was violated, if anything. Raises Inconclusive where too few races were met."""
-        if self.stranded:
-            return Violation(ACCEPT_5, f"race {self.trials} of {self.children - 1}: {self.stranded}")
+        if self.stranded or self.lost:
+            return Violation(ACCEPT_5, f"race {self.trials} of {self.children - 1}: {self.stranded or self.lost}")
         if self.why_not:
             raise self.why_not
         if why := judge_race_count(self.met, self.trials):
@@ -65,7 +66,7 @@ def play(stage: Stage) -> Races:
             end = stage.clock() + RACING * stage.pace.patience
             # The last one has nobody beside it who could be idle.
             for hot in line[:-1]:
-                if left.why_not or left.stranded or stage.clock() > end:
+                if left.why_not or left.stranded or left.lost or stage.clock() > end:
                     break
                 _race(stage, seat, left, hot)
             stage.close()
@@ -110,7 +111,7 @@ def _race(stage: Stage, seat: ParentSeat, left: Races, hot: Pid) -> None:
     if not accepted and others and hot not in stage.watch.live:
         left.stranded = _told(stage, hot, others)
     elif not client.open:
-        left.stranded = f"child {hot} was told K when a client came, who was {client.why_lost()}"
+        left.lost = f"child {hot} was told K when a client came, who was {client.why_lost()}"
     elif accepted:
         left.met += herd or stage.holders[client.number] == hot
         most = 1 if stage.pace.unhurried else LAST_SERVICES

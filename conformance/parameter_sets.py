@@ -14,6 +14,8 @@ NARROW = Parameters(min_spare=3, max_spare=3, max_connections=3000, max_children
 # The least that is legal; and the same with room to grow.
 LEAST = Parameters(min_spare=1, max_spare=1, max_connections=1, max_children=1)
 ONE = Parameters(min_spare=1, max_spare=1, max_connections=3000, max_children=8)
+# From 8, the steps that make up for nine come to 16 at the next one, where they do not begin anew.
+LEFT_ALONE = Parameters(min_spare=8, max_spare=9, max_connections=3000, max_children=60)
 # N above all that the races of this scenario take, and below a burst: some give listen() their N for a backlog.
 FROZEN = Parameters(min_spare=3, max_spare=5, max_connections=90, max_children=16)
 # N = 1 at the limit: a child that still ends while another already takes its place is one too many (pool-6).

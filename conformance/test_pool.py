@@ -9,6 +9,7 @@ from conformance import tide, turnover
 from conformance.applicable import insist_on
 from conformance.launches import Launches
 from conformance.leaving_alone import LeftAlone
+from conformance.lost_wakeup import Races
 from conformance.parameter_sets import MANY, NARROW, ONE
 from conformance.plans import Planned, decide_plans
 from conformance.regulation import Stopped, rest, settle, settle_start, want
@@ -54,11 +55,8 @@ def test_nobody_comes_or_goes_at_rest(played_tide: Tide) -> None:
 
 
 @pytest.mark.clause("pool-4")
-def test_nobody_comes_or_goes_for_as_long_as_a_pool_is_left_alone(
-    left_alone: LeftAlone, seen: Callable[[str], None]
-) -> None:
+def test_nobody_comes_or_goes_for_as_long_as_a_pool_is_left_alone(left_alone: LeftAlone) -> None:
     raise_first(pool.judge(left_alone.timeline, left_alone.parameters), pool.POOL_4)
-    seen(f"nobody came or went without need in the {left_alone.seconds:.1f} s for which it was left alone")
 
 
 @pytest.mark.clause("pool-4")
@@ -133,6 +131,11 @@ def test_growth_overshoots_by_no_more_than_its_last_step(played_tide: Tide) -> N
 
 
 @pytest.mark.clause("pool-8")
+def test_after_a_quiet_round_growth_begins_with_small_steps_again(left_alone: LeftAlone) -> None:
+    raise_first(pool.judge(left_alone.timeline, left_alone.parameters), pool.POOL_8)
+
+
+@pytest.mark.clause("pool-8")
 def test_the_start_overshoots_by_no_more_than_a_step_where_many_are_to_be_idle(launches: Launches) -> None:
     insist_on(launches.profile, "min_spare", "max_spare")
     try:
@@ -166,6 +169,14 @@ def test_no_client_is_lost_while_the_pool_sheds(played_tide: Tide, seen: Callabl
     if not played_tide.clients_served:
         raise Inconclusive("the pool had shed before the first client was served")
     seen(f"{played_tide.clients_served} clients were served while the pool shed")
+
+
+@pytest.mark.clause("pool-9")
+def test_no_client_is_lost_who_comes_as_a_child_is_shed(races: Races) -> None:
+    if races.lost:
+        raise Violated(pool.POOL_9, seen=races.lost)
+    if not races.met:
+        raise NotApplicable("no client was seen to meet a K")
 
 
 # --- once more, from the child's seat: what the parent makes of plans of messages ----------------------------------

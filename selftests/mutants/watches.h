@@ -157,7 +157,7 @@ static bool wait_for_work(int epoll)
     return told_to_end();
 #endif
 #ifdef MUTANT_IDLE_CHILD_QUITS
-    patience = 4000;
+    patience = 3000;
 #endif
     struct epoll_event ready[4];
     int n = epoll_wait(epoll, ready, 4, patience);
