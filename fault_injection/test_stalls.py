@@ -28,6 +28,7 @@ TWICE = 2
 def test_silent_and_slow_clients_hold_only_their_own_children(launches: Launches, seen: Seen) -> None:
     with ordeal(launches, recovery.RECOVERY_7) as told:
         stage, make = told.stage, told.stage.launch.socket
+        told.serves(4, at_once=1)  # as it does without them
         with (
             silent(make, stage.port, 1),
             slow(make, stage.port, 1, GET) as slow_ones,
@@ -35,7 +36,7 @@ def test_silent_and_slow_clients_hold_only_their_own_children(launches: Launches
         ):
             told.happens("a silent client, a slow one and one that never reads had come")
             with told.passing(2):
-                told.serves(4, at_once=1)
+                told.serves(4, at_once=1, rests_on=())
                 # Those who served them are idle again; the third one's child may wait for it to close.
                 told.comes_back(or_busy=1)
                 for drops in itertools.count(1):
@@ -43,8 +44,8 @@ def test_silent_and_slow_clients_hold_only_their_own_children(launches: Launches
                         break
                     stage.step()
                     if drops == len(GET) // 2:
-                        told.serves(2, at_once=1)  # in the middle of a head as well
-                told.serves(4, at_once=1)
+                        told.serves(2, at_once=1, rests_on=())  # in the middle of a head as well
+                told.serves(4, at_once=1, rests_on=())
         told.recovers()
         seen(str(told))
 

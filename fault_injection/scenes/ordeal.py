@@ -26,7 +26,7 @@ from spec.event import Phase, Pid, Spawned
 from spec.lifecycle import LIFECYCLE_1
 from spec.parameters import draw_for_recovery
 from spec.pool import POOL_1
-from spec.recovery import RECOVERY_4, why_not_back
+from spec.recovery import RECOVERY_4, SOUND, why_not_back
 from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
 from subject.duplicate import EndGone, SeatRefused
 from subject.stopping import NotStopped, stopped
@@ -116,7 +116,7 @@ class Ordeal:
         if self.stage.waits_for_data:
             raise NotApplicable("the kernel keeps back who has said nothing yet: TCP_DEFER_ACCEPT is set")
 
-    def fails(self, seen: str, *, rests_on: tuple[ClauseId, ...] = ()) -> NoReturn:
+    def fails(self, seen: str, *, rests_on: tuple[ClauseId, ...] = SOUND) -> NoReturn:
         """End the test: the clause does not hold; where one that this `rests_on` fails too, that is the cause."""
         raise Violated(self.clause, seen=f"after {self.fault}: {seen}" if self.fault else seen, rests_on=rests_on)
 
@@ -150,7 +150,7 @@ class Ordeal:
                     raise why from None
                 self.fails(f"{when}a silent client was {self.stage.broken_holds[0].why_lost()}")
             seen = when + why_not_back(self.stage.watch.timeline(), self.stage.parameters)
-            self.fails(seen, rests_on=ids("accept-6"))  # who sleeps in accept is deaf to K
+            self.fails(seen, rests_on=(*SOUND, *ids("accept-6")))  # who sleeps in accept is deaf to K
         if self._happened is not None and self.fault:
             self.slowest = max(self.slowest, self.stage.clock() - self._happened)
             self._happened = None
@@ -164,7 +164,7 @@ class Ordeal:
         finally:
             self.stage.passing -= count
 
-    def serves(self, count: int = CLIENTS, *, at_once: int = AT_ONCE) -> None:
+    def serves(self, count: int = CLIENTS, *, at_once: int = AT_ONCE, rests_on: tuple[ClauseId, ...] = SOUND) -> None:
         """Let short clients come, a few at a time: each must be served."""
         passers, others = Passers(self.stage, most=count, at_once=at_once), self.stage.passing
 
@@ -178,7 +178,7 @@ class Ordeal:
         self.stage.passing = others
         if passers.lost or not served:
             lost = passers.lost[0] if passers.lost else f"only {passers.served} came to an end"
-            self.fails(f"of {count} clients one was not served: {lost}")
+            self.fails(f"of {count} clients one was not served: {lost}", rests_on=rests_on)
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
@@ -258,6 +258,7 @@ class Ordeal:
 
     def _leaks(self, seen: str, rests_on: tuple[ClauseId, ...]) -> NoReturn:
         """End the test: what killed children leave behind is told once, by the clause that kills most of them."""
+        rests_on = (*SOUND, *rests_on)
         self.fails(seen, rests_on=(*rests_on, RECOVERY_4.id) if self.ended else rests_on)
 
     def _nobody_spun(self, before: dict[Pid, Ran], seconds: float) -> None:
