@@ -5,6 +5,7 @@ step the parent is left to read what was said and to go to sleep; then the accou
 and what comes after that is judged by what is so now.
 """
 
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -101,10 +102,10 @@ class Actor:
                 self._insist_on_saying(pid, after + said)
             self._unread.add(pid)
 
-    def mumble(self, words: bytes) -> None:
-        """Have every child say what means nothing: the account stays as it is."""
+    def mumble(self, children: Iterable[Pid], words: bytes) -> None:
+        """Have children say what means nothing: the account stays as it is."""
         self.rows.append(Row(f"{words!r} of each", self._expected()))
-        for pid in list(self.model.children):
+        for pid in children:
             self._insist_on_saying(pid, words)
             self._unread.add(pid)
 

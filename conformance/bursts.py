@@ -3,10 +3,11 @@
 from contextlib import AbstractContextManager, nullcontext
 
 from conformance.actor import Actor, PlanFailed
-from conformance.seats import Heard, scene, settled_channels
+from conformance.seats import Heard, scene, settle_down, settled_channels, usable_channels, wait
 from conformance.stage import Stage, SubjectEnded
+from drivers import child_seat
 from spec.plan import Burst, Finish
-from spec.protocol import PROTOCOL_8, PROTOCOL_9, UNKNOWN, shown
+from spec.protocol import PROTOCOL_8, PROTOCOL_9, UNKNOWN, C, F, shown
 from spec.verdict import Blocked, Violation
 from subject.stopping import NotStopped, stopped
 
@@ -86,11 +87,12 @@ def _one_by_one(actor: Actor) -> None:
 
 @scene
 def play_unknown_byte(stage: Stage, left: Heard) -> None:
-    """Protocol-9: all children, busy and idle, say what nobody says; the parent goes on as if they had not.
+    """Protocol-9: children say what nobody says, first busy ones, then all; after a C and an F the parent knows them.
 
-    Taken for F, so many would be idle that some had to go; taken for C, so few that others had to come.
+    A busy one that is taken for idle may be told K, with its client: that is harm. An idle one that is taken for busy
+    has another spawned in its place, until it says C and F: that is the parent's own matter.
     """
-    told = f"after each child had said {UNKNOWN!r}"
+    told = f"after each busy child had said {UNKNOWN!r}"
     actor = Actor(stage, settled_channels(stage))
     try:
         _busy(actor, MUMBLING)
@@ -104,11 +106,32 @@ def play_unknown_byte(stage: Stage, left: Heard) -> None:
     try:
         # In all an odd number of bytes, or a parent that turns a switch with each would end where it began.
         for words in (UNKNOWN, UNKNOWN[:1]):
-            actor.mumble(words)
+            actor.mumble(actor.model.busy, words)
             actor.rest_for_a_turn()
-        actor.say(Burst(tuple((place, 1) for place in range(len(actor.model.children)))), after=UNKNOWN)
-        actor.rest_for_a_turn()
+        for _ in range(MUMBLING):
+            actor.perform_step(Finish(0))
+        actor.rest()
+        told = f"after each child had said {UNKNOWN!r}"
+        _all_mumble(stage)
+        again = Actor(stage, usable_channels(stage))
+        again.rest()
+        again.say(Burst(tuple((place, 1) for place in range(len(again.model.idle)))), after=UNKNOWN)
+        again.rest_for_a_turn()
     except (PlanFailed, SubjectEnded) as error:
         left.found(Violation(PROTOCOL_9, f"{told}: {error}"))
         return
     left.judged.add(PROTOCOL_9.id)
+
+
+def _all_mumble(stage: Stage) -> None:
+    """Have all children say what nobody says, and then C and F. Raises PlanFailed where one is ended for it."""
+    channels = settled_channels(stage)
+    ends = [channel.parents_inode for channel in channels.values()]
+    for words in (UNKNOWN, UNKNOWN[:1], C, F):
+        for channel in channels.values():
+            child_seat.say(channel, words)
+        wait(stage, lambda: not any(map(stage.diag.has_unread, ends)), within=stage.pace.reaction)
+        settle_down(stage)
+        if words not in (C, F) and (dropped := sorted(channels.keys() - set(stage.watch.live))):
+            raise PlanFailed(Violation(PROTOCOL_9, f"child {dropped[0]} was ended for it"))
+    stage.check_parent()

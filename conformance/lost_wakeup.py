@@ -95,7 +95,9 @@ def _line(stage: Stage, left: Races, children: list[Pid]) -> list[Pid]:
     line = [stage.holders[client.number] for client in clients if client.number in stage.holders]
     for at_once in [clients] if stage.pace.unhurried else [[client] for client in clients]:
         stage.let_go(at_once)
-        wait(stage, lambda: stage.all_let_go() and all(asleep(pid) for pid in children), within=stage.pace.answer)
+        if not wait(stage, lambda: stage.all_let_go() and all(map(asleep, children)), within=stage.pace.answer):
+            break  # who keeps the first keeps the others, too
+    stage.let_go([client for client in clients if client.number in stage.held])
     return [pid for pid in dict.fromkeys(line) if pid in stage.watch.live]
 
 

@@ -184,9 +184,6 @@ static void hear(struct child *child)
 #ifdef MUTANT_ALL_BUT_C_IS_F
             bytes[i] = bytes[i] == 'C' ? 'C' : 'F'; /* if (…) …; else …; */
 #endif
-#ifdef MUTANT_ALL_BUT_F_IS_C
-            bytes[i] = bytes[i] == 'F' ? 'F' : 'C';
-#endif
             if (bytes[i] == 'C')
                 connection_accepted(child);
             else if (bytes[i] == 'F')
