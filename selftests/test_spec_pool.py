@@ -189,6 +189,13 @@ def test_who_comes_after_the_load_has_changed_is_no_churn() -> None:
     assert broken(children(3).rested(Phase.START).wanted(Phase.SHORTAGE, 2).accepted(held(101, 2)).spawned(104)) == {}
 
 
+def test_who_is_shed_when_the_server_has_sent_silent_clients_away_is_no_churn() -> None:
+    full = children(6).accepted(held(101, 2)).rested(Phase.END)
+    assert list(broken(full.ended(103, 104, 105))) == ["pool-4"]
+    full = children(6).accepted(held(101, 2)).rested(Phase.END)
+    assert broken(full.left(1).abandoned(1).ended(103, 104, 105)) == {}
+
+
 def test_rest_at_the_highest_load_is_no_rest_for_churn() -> None:
     assert broken(children(3).rested(Phase.HIGH_WATER).ended(101).spawned(104)) == {}
 

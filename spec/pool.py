@@ -195,7 +195,7 @@ def _rest(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
             case Rested(phase=phase):
                 resting, since = phase in _AT_REST, event.at
                 allowance = state.idle - parameters.min_spare
-            case Wanted():
+            case Wanted() | Left():  # the load has changed, by us or by a server that tires of a silent client
                 resting = False
             case Spawned(pid=pid) if resting:
                 yield _unrest(since, event, f"child {pid} was spawned though {described(before)}", parameters)
