@@ -96,20 +96,24 @@ def kernel() -> tuple[int, int]:
 def switches_per_connection(stage: Stage) -> tuple[int, list[float]]:
     """Count what bystanders' sleeps end by one silent connection, several times over, less what time alone ends.
 
-    Gives the number of bystanders, and the counts. A bystander is an idle child that did not accept.
+    Gives the number of bystanders, and the counts. A bystander is an idle child that did not accept. What time alone
+    ends is told by its rate: on a busy machine a look with a connection takes longer than one without.
     """
-    counts: list[float] = []
+    quiet: list[tuple[int, float]] = []
+    connected: list[tuple[int, float]] = []
     bystanders = 0
     for _ in range(TRIALS):
         idle = [pid for pid in stage.watch.live if pid not in stage.busy()]
         bystanders = len(idle) - 1
-        quiet = _switches(stage, idle, connect=False)
-        counts.append(max(0.0, _switches(stage, idle, connect=True) - quiet))
-    return bystanders, counts
+        quiet.append(_switches(stage, idle, connect=False))
+        connected.append(_switches(stage, idle, connect=True))
+    rate = sum(count for count, _ in quiet) / sum(seconds for _, seconds in quiet)
+    return bystanders, [max(0.0, count - rate * seconds) for count, seconds in connected]
 
 
-def _switches(stage: Stage, idle: list[Pid], *, connect: bool) -> float:
-    """Count voluntary switches from before one connection (or none) until the counts stand still."""
+def _switches(stage: Stage, idle: list[Pid], *, connect: bool) -> tuple[int, float]:
+    """Count voluntary switches from before one connection (or none) until the counts stand still; and in what time."""
+    began = stage.clock()
     before = {pid: procfs.voluntary_switches(pid) for pid in idle}
     clients = stage.hold_connections(1) if connect else []
     stage.until(lambda: not stage.queued(), within=stage.pace.reaction)
@@ -118,8 +122,9 @@ def _switches(stage: Stage, idle: list[Pid], *, connect: bool) -> float:
     stage.until(counts.stand_still, within=LONGEST_TO_STAND_STILL)
     holders = stage.busy()
     count = sum(procfs.voluntary_switches(pid) - before[pid] for pid in idle if pid not in holders)
+    seconds = stage.clock() - began
     stage.let_go(clients)
-    return count
+    return count, seconds
 
 
 class StillCount:

@@ -68,6 +68,18 @@ class ParentSeat:
         return ChannelEnd(self._parent, channel.parents_descriptor, inode=channel.parents_inode)
 
 
+def unheard(parent: Pid, channel: Channel) -> bytes | None:
+    """Give what a child has said and the parent has not read; it stays there. None where one is gone.
+
+    Raises SeatRefused.
+    """
+    try:
+        with ChannelEnd(parent, channel.parents_descriptor, inode=channel.parents_inode) as end:
+            return end.peek()
+    except EndGone:
+        return None
+
+
 @contextmanager
 def parent_seat(
     parent: Pid,

@@ -1,7 +1,7 @@
 """Faults by clients: silent, slow, never reading, half-closed, reset, or dead before their request was read."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -9,11 +9,15 @@ from conformance.clients import GET
 from conformance.launches import Launches
 from conformance.seats import asleep, wait
 from drivers.client import Client
+from drivers.parent_seat import unheard
+from fault_injection.scenes.at_the_limit import channels_if_any
 from fault_injection.scenes.ordeal import Ordeal, ordeal
 from fault_injection.stalls import dead, half_closed, never_reading, reset, silent, slow
 from observers import procfs
 from spec import recovery
+from spec.channel import Channel
 from spec.event import Pid
+from spec.protocol import C, F, shown
 from spec.verdict import Inconclusive
 from subject.stopping import stopped
 
@@ -85,10 +89,34 @@ def gone_without_harm(told: Ordeal, held: list[tuple[Client, Pid]]) -> None:
     told.keeps([pid for _, pid in held])
 
 
+def channels_with_f(told: Ordeal) -> dict[Pid, Channel]:
+    """Find the channels where children are seen to say F for clients that are served; none where they do not."""
+    channels = channels_if_any(told)
+    with told.quiet():
+        told.serves(2, at_once=1)
+        words = [unheard(told.parent, channel) for channel in channels.values()]
+    return channels if any(said and F in said for said in words) else {}
+
+
+def insist_on_f(told: Ordeal, held: list[tuple[Client, Pid]], channels: Mapping[Pid, Channel]) -> None:
+    """Each of these children has said F by now, for a client that is gone. Judged while the parent is stopped."""
+
+    def said() -> dict[Pid, bytes]:
+        return {pid: unheard(told.parent, channels[pid]) or b"" for _, pid in held if pid in channels}
+
+    def without_f() -> list[Pid]:
+        return [pid for pid, words in said().items() if words.endswith(C)]
+
+    if not wait(told.stage, lambda: not without_f(), within=told.stage.pace.reaction):
+        pid = without_f()[0]
+        told.fails(f"child {pid} had said {shown(said()[pid])}, and no F", rests_on=())
+
+
 @pytest.mark.clause("recovery-8")
 def test_clients_that_reset_cost_no_child(launches: Launches, seen: Seen) -> None:
     with ordeal(launches, recovery.RECOVERY_8) as told:
         stage = told.stage
+        channels = channels_with_f(told)
         for said, when in ((b"", "without a word"), (GET[:9], "in the middle of their request")):
             with told.quiet():
                 held = busy_with(told)
@@ -99,6 +127,7 @@ def test_clients_that_reset_cost_no_child(launches: Launches, seen: Seen) -> Non
                             stage.drop(client)
                             told.happens(f"{TWICE} clients reset their connections {when}")
                 gone_without_harm(told, held)
+                insist_on_f(told, held, channels)
             told.comes_back()
         with told.quiet():
             children = list(told.live)

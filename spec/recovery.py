@@ -23,6 +23,9 @@ SOUND = ids(
     *("pool-1", "pool-2", "pool-3", "pool-5", "pool-7", "pool-9"),
     *("http-2", "http-3", "epoll-5", "protocol-1", "protocol-2", "protocol-3", "protocol-5"),
 )
+# That others are not served beside a silent client, and that no F comes after a reset, is seen as such. Only what
+# becomes of the pool then rests on a sound one.
+_SERVES = ids("lifecycle-1", "accept-1", "accept-2", "http-2", "http-3", "pool-9")
 # Some children serve more clients than others.
 _TAKES_N = ids("recycle-1", "recycle-2")
 # Messages come together where somebody was stopped, or many come and go.
@@ -107,8 +110,7 @@ RECOVERY_7 = _clause(
     "Silent clients, requests a byte at a time and readers that never read, beside others who are served at once; then "
     "more silent ones than there may be children, who leave again.",
     source=_ACCEPTS,
-    # That others are not served beside them is seen as such; only what follows for the pool rests on a sound one.
-    sound=ids("lifecycle-1", "accept-1", "accept-2", "http-2", "http-3", "pool-9"),
+    sound=_SERVES,
 )
 RECOVERY_8 = _clause(
     8,
@@ -119,6 +121,7 @@ RECOVERY_8 = _clause(
     "kernel keeps is busy until it is taken).",
     source=_ACCEPTS,
     needs=_STOPS_CHILD + _STOPS_PARENT + _TAKES_N,
+    sound=_SERVES,
 )
 RECOVERY_9 = _clause(
     9,
