@@ -50,6 +50,13 @@ def _busy(actor: Actor, count: int) -> None:
     actor.rest()
 
 
+def _idle(actor: Actor, count: int) -> None:
+    """Say F for so many that are busy, and let the pool shed. Raises PlanFailed."""
+    for _ in range(count):
+        actor.perform_step(Finish(0))
+    actor.rest()
+
+
 def _at_once(
     actor: Actor,
     left: Heard,
@@ -96,9 +103,7 @@ def play_unknown_byte(stage: Stage, left: Heard) -> None:
     actor = Actor(stage, settled_channels(stage))
     try:
         _busy(actor, MUMBLING)
-        for _ in range(MUMBLING):
-            actor.perform_step(Finish(0))
-        actor.rest()  # how long it takes to shed is known from here on
+        _idle(actor, MUMBLING)  # how long it takes to shed is known from here on
         _busy(actor, MUMBLING)
     except PlanFailed as error:
         left.why_not = Blocked(error.violation.clause.id, seen=error.violation.seen)
@@ -108,9 +113,7 @@ def play_unknown_byte(stage: Stage, left: Heard) -> None:
         for words in (UNKNOWN, UNKNOWN[:1]):
             actor.mumble(actor.model.busy, words)
             actor.rest_for_a_turn()
-        for _ in range(MUMBLING):
-            actor.perform_step(Finish(0))
-        actor.rest()
+        _idle(actor, MUMBLING)
         told = f"after each child had said {UNKNOWN!r}"
         _all_mumble(stage)
         again = Actor(stage, usable_channels(stage))

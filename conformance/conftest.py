@@ -48,7 +48,7 @@ def played_tide(request: pytest.FixtureRequest, launches: Launches) -> Tide:
 
 @pytest.fixture(params=["tide"])
 def left_alone(launches: Launches) -> LeftAlone:
-    """What became of a pool that nobody came to while the tides were played beside it."""
+    """What became of a pool that was left alone, with silent clients, while the tides were played beside it."""
     _play_tides(launches)
     return launches.remember("left alone", partial(_left_alone, (), launches))
 

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
 
-from conformance.regulation import Stopped, rest, settle_start, step, want
+from conformance.regulation import Quiet, Stopped, rest, settle_start, step, want
 from conformance.stage import Stage
 from drivers import child_seat
 from observers import channels as observed
 from spec.event import Phase, Pid, Rested, Timeline
 from spec.parameters import Parameters
 from spec.pool import POOL_1
-from spec.protocol import PROTOCOL_7, K
-from spec.verdict import Blocked, Violation
+from spec.protocol import Order, Told
+from spec.verdict import Blocked
 from subject.duplicate import SeatRefused
 
 LOOK_EVERY = 0.05  # seconds: this one is in no hurry, and takes no time from those beside it
@@ -26,16 +26,16 @@ FIRST_SHORTAGE = 9  # idle children that are lacking at first; later, after a re
 
 @dataclass(frozen=True)
 class LeftAlone:
-    """A launch's timeline, and what its busy children were told meanwhile: None where nobody could see that."""
+    """A launch's timeline, and what each of its busy children was told meanwhile: nobody where that can't be seen."""
 
     parameters: Parameters
     timeline: Timeline
-    ordered: Violation | str | None
+    orders: list[Order]
 
 
 def play(stage: Stage, *, until: Sequence[Event]) -> LeftAlone:
     """Leave the pool alone until all these have happened. Raises Blocked where there is none to begin with."""
-    ordered = None
+    orders: list[Order] = []
     try:
         settle_start(stage)
         _come_to_rest(stage, lacking=FIRST_SHORTAGE)
@@ -45,12 +45,13 @@ def play(stage: Stage, *, until: Sequence[Event]) -> LeftAlone:
         stage.hold(stage.pace.step - stage.pace.round)
         _come_to_rest(stage, lacking=1)
         _leave(stage, until)
-        ordered = _ordered({pid: written for pid, written in _unread(stage).items() if pid in untold})
+        unread = _unread(stage)
+        orders = [Order(child=pid, written=unread[pid], told=Told.BUSY) for pid in untold & unread.keys()]
     except Stopped:
         if not stage.watch.live:
             raise Blocked(POOL_1.id, seen="there was no pool any more") from None
     stage.watch.leave_out_helpers()
-    return LeftAlone(stage.parameters, stage.watch.timeline(), ordered)
+    return LeftAlone(stage.parameters, stage.watch.timeline(), orders)
 
 
 def _come_to_rest(stage: Stage, *, lacking: int) -> None:
@@ -68,15 +69,11 @@ def _come_to_rest(stage: Stage, *, lacking: int) -> None:
 
 def _leave(stage: Stage, until: Sequence[Event]) -> None:
     """Look on until all these have happened. Raises Stopped."""
-    before = stage.watch.live
-    # A zombie from before may be reaped at any time, and would pass for a child that lived between two samples.
-    reaping_tells = not stage.watch.zombies()
-    stage.watch.watch_reaping()
+    quiet = Quiet(stage)
     for event in until:
         while not event.wait(LOOK_EVERY):
             step(stage, Phase.END)
-    if reaping_tells and stage.watch.live == before:
-        stage.watch.has_reaped()
+    quiet.has_reaped()
 
 
 def _unread(stage: Stage) -> dict[Pid, bytes]:
@@ -88,13 +85,3 @@ def _unread(stage: Stage) -> dict[Pid, bytes]:
     except (SeatRefused, PermissionError):
         return {}
     return {pid: words for pid, words in written.items() if words is not None}
-
-
-def _ordered(written: dict[Pid, bytes]) -> Violation | str | None:
-    """Judge what children were told since their clients' C was read, long ago."""
-    for pid, words in written.items():
-        if words == K:
-            return Violation(
-                PROTOCOL_7, f"child {pid}, which had been busy with a silent client for seconds, was told K"
-            )
-    return f"{len(written)} children, each busy with a silent client, were told nothing" if written else None

@@ -175,6 +175,25 @@ class QuietRound:
     ran: dict[Pid, Ran]
 
 
+class Quiet:
+    """Tells whether anybody has come or gone since it began."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._watch = stage.watch
+        self._before = stage.watch.live
+        # A zombie from before may be reaped at any time, and would pass for a child that lived between two samples.
+        self._reaping_tells = not stage.watch.zombies()
+        stage.watch.watch_reaping()
+
+    def is_over(self) -> bool:
+        """Tell whether somebody was seen to come or go."""
+        return self._watch.live != self._before
+
+    def has_reaped(self) -> bool:
+        """Tell whether the parent has reaped somebody whom nobody saw, and write it."""
+        return self._reaping_tells and not self.is_over() and self._watch.has_reaped()
+
+
 @spent_on(Purpose.HOLDING)
 def rest(stage: Stage, phase: Phase) -> QuietRound:
     """Wait until the pool has been within its bounds, and nobody came or went, for one round.
@@ -188,21 +207,18 @@ def rest(stage: Stage, phase: Phase) -> QuietRound:
     for _ in range(MOST_DISTURBANCES):
         settle(stage, phase)
         restless.resume()  # what the steps towards the bounds took is no unrest
-        before = stage.watch.live
         quiet_since = stage.clock()
         used = ran(stage)
-        # A zombie from before may be reaped at any time, and would pass for a child that lived between two samples.
-        reaping_tells = not stage.watch.zombies()
-        stage.watch.watch_reaping()
+        quiet = Quiet(stage)
         while stage.clock() < quiet_since + stage.pace.round:
             step(stage, phase)
             if restless.over():
                 stage.watch.write(Restless(stage.clock(), phase, restless.seconds))
                 raise Stopped
-            if stage.watch.live != before:
+            if quiet.is_over():
                 break
         else:
-            if reaping_tells and stage.watch.has_reaped():
+            if quiet.has_reaped():
                 continue
             stage.watch.write(Rested(stage.clock(), phase))
             after = ran(stage)

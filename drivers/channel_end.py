@@ -70,3 +70,12 @@ class ChannelEnd:
     def close(self) -> None:
         """Let go."""
         self._socket.close()
+
+
+def waiting_at(pid: Pid, descriptor: int, *, inode: Inode) -> bytes | None:
+    """Give what waits at an end, and leave it there; None where its holder is gone. Raises SeatRefused."""
+    try:
+        with ChannelEnd(pid, descriptor, inode=inode) as end:
+            return end.peek()
+    except EndGone:
+        return None

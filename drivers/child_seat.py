@@ -4,7 +4,7 @@ The children themselves know nothing of it. No end is held for longer than one w
 child's end, the parent can't see that the child has gone.
 """
 
-from drivers.channel_end import ChannelEnd, EndGone
+from drivers.channel_end import ChannelEnd, EndGone, waiting_at
 from spec.channel import Channel
 from spec.event import Pid
 
@@ -23,11 +23,7 @@ def unread_orders(channel: Channel) -> bytes | None:
 
     Raises SeatRefused.
     """
-    try:
-        with ChannelEnd(channel.child, channel.childs_descriptor, inode=channel.childs_inode) as end:
-            return end.peek()
-    except EndGone:
-        return None
+    return waiting_at(channel.child, channel.childs_descriptor, inode=channel.childs_inode)
 
 
 def order(parent: Pid, channel: Channel, words: bytes) -> bool:

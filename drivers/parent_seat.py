@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from drivers.channel_end import ChannelEnd, EndGone
+from drivers.channel_end import ChannelEnd, EndGone, waiting_at
 from spec.channel import Channel
 from spec.event import Pid
 from subject.stopping import stopped
@@ -69,15 +69,11 @@ class ParentSeat:
 
 
 def unheard(parent: Pid, channel: Channel) -> bytes | None:
-    """Give what a child has said and the parent has not read; it stays there. None where one is gone.
+    """Give what a child has said and the parent has not read; it stays there. None where the parent is gone.
 
     Raises SeatRefused.
     """
-    try:
-        with ChannelEnd(parent, channel.parents_descriptor, inode=channel.parents_inode) as end:
-            return end.peek()
-    except EndGone:
-        return None
+    return waiting_at(parent, channel.parents_descriptor, inode=channel.parents_inode)
 
 
 @contextmanager

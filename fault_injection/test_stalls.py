@@ -40,7 +40,7 @@ def test_silent_and_slow_clients_hold_only_their_own_children(launches: Launches
         ):
             told.happens("a silent client, a slow one and one that never reads had come")
             with told.passing(2):
-                told.serves(4, at_once=1, rests_on=())
+                told.serves(4, at_once=1, seen_as_such=True)
                 # Those who served them are idle again; the third one's child may wait for it to close.
                 told.comes_back(or_busy=1)
                 for drops in itertools.count(1):
@@ -48,8 +48,8 @@ def test_silent_and_slow_clients_hold_only_their_own_children(launches: Launches
                         break
                     stage.step()
                     if drops == len(GET) // 2:
-                        told.serves(2, at_once=1, rests_on=())  # in the middle of a head as well
-                told.serves(4, at_once=1, rests_on=())
+                        told.serves(2, at_once=1, seen_as_such=True)  # in the middle of a head as well
+                told.serves(4, at_once=1, seen_as_such=True)
         told.recovers()
         seen(str(told))
 
@@ -109,7 +109,7 @@ def insist_on_f(told: Ordeal, held: list[tuple[Client, Pid]], channels: Mapping[
 
     if not wait(told.stage, lambda: not without_f(), within=told.stage.pace.reaction):
         pid = without_f()[0]
-        told.fails(f"child {pid} had said {shown(said()[pid])}, and no F", rests_on=())
+        told.fails(f"child {pid} had said {shown(said()[pid])}, and no F", seen_as_such=True)
 
 
 @pytest.mark.clause("recovery-8")

@@ -63,7 +63,7 @@ def joined(parent: Pid, children: Iterable[Pid], everyone: Iterable[Pid], diag: 
             for pid, each in own.items()
         },
         others={pid: look.in_words(pid) for pid in children if not procfs.look(pid).ended},
-        apart={pid: words for pid, words in look.apart.items() if words},
+        apart=look.apart,
     )
 
 
@@ -131,9 +131,8 @@ class _Look:
         elif ears and heard and not ears & heard:
             self.apart[pid] = "one stream on which it waits for words, and another on which the parent does"
         return max(
-            streams,
+            single or streams,
             key=lambda each: (
-                each.childs_inode not in self._parents,
                 each.childs_inode in watched,
                 each.parents_inode in by_parent,
                 each.childs_descriptor,
