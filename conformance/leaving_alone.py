@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
 
-from conformance.regulation import Quiet, Stopped, rest, settle_start, step, want
+from conformance.regulation import Quiet, Stopped, rest, settle, settle_start, step, want
 from conformance.stage import Stage
 from drivers import child_seat
 from observers import channels as observed
@@ -22,6 +22,9 @@ from subject.duplicate import SeatRefused
 
 LOOK_EVERY = 0.05  # seconds: this one is in no hurry, and takes no time from those beside it
 FIRST_SHORTAGE = 9  # idle children that are lacking at first; later, after a rest, it is one
+# Rounds: where all beside it is done sooner, a pool is left alone for longer than the three seconds of many a timer.
+AT_LEAST = 2.6
+A_PART_OF_A_ROUND = 0.25  # in which the steps of growth that were not needed are seen
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,17 @@ def play(stage: Stage, *, until: Sequence[Event]) -> LeftAlone:
     orders: list[Order] = []
     try:
         settle_start(stage)
-        _come_to_rest(stage, lacking=FIRST_SHORTAGE)
+        _lack(stage, FIRST_SHORTAGE)
+        _come_to_rest(stage)
         # A K that crossed a C on the way was for an idle child.
         untold = {pid for pid, written in _unread(stage).items() if not written}
-        # Whose round is longer than ours is to have had one without a shortage as well.
-        stage.hold(stage.pace.step - stage.pace.round)
-        _come_to_rest(stage, lacking=1)
         _leave(stage, until)
         unread = _unread(stage)
         orders = [Order(child=pid, written=unread[pid], told=Told.BUSY) for pid in untold & unread.keys()]
+        # Last, as it ends the rest; whose round is longer than ours has had one without a shortage by now as well.
+        _lack(stage, 1)
+        settle(stage, Phase.END)
+        stage.hold(A_PART_OF_A_ROUND * stage.pace.round)
     except Stopped:
         if not stage.watch.live:
             raise Blocked(POOL_1.id, seen="there was no pool any more") from None
@@ -54,10 +59,13 @@ def play(stage: Stage, *, until: Sequence[Event]) -> LeftAlone:
     return LeftAlone(stage.parameters, stage.watch.timeline(), orders)
 
 
-def _come_to_rest(stage: Stage, *, lacking: int) -> None:
-    """Have so many silent clients come that this many idle children are lacking, and wait for what follows."""
+def _lack(stage: Stage, lacking: int) -> None:
+    """Have so many silent clients come that this many idle children are lacking."""
     idle = len(stage.watch.live) - len(stage.busy())
     want(stage, Phase.SHORTAGE, max(1, idle - stage.parameters.min_spare + lacking))
+
+
+def _come_to_rest(stage: Stage) -> None:
     try:
         rest(stage, Phase.END)
     except Stopped:
@@ -68,11 +76,13 @@ def _come_to_rest(stage: Stage, *, lacking: int) -> None:
 
 
 def _leave(stage: Stage, until: Sequence[Event]) -> None:
-    """Look on until all these have happened. Raises Stopped."""
-    quiet = Quiet(stage)
+    """Look on until all these have happened, and for a few seconds at least. Raises Stopped."""
+    quiet, until_then = Quiet(stage), stage.clock() + AT_LEAST * stage.pace.round
     for event in until:
         while not event.wait(LOOK_EVERY):
             step(stage, Phase.END)
+    while stage.clock() < until_then:
+        step(stage, Phase.END)
     quiet.has_reaped()
 
 

@@ -4,6 +4,7 @@ Only one mutant a clause, judged by that clause, and the quicker variants; `pyth
 of them by everything.
 """
 
+import re
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def test_the_tables_name_known_clauses_and_each_server_once() -> None:
     everyone = corpus.mutants() + corpus.variants()
     assert {clause for server in everyone for clause in server.also} <= {*CLAUSES, corpus.EVERYTHING}
     assert len({server.name for server in everyone}) == len(everyone)
+
+
+def test_every_difference_in_the_source_is_some_mutants() -> None:
+    folder = Path(corpus.__file__).parent / "mutants"
+    written = {name for source in folder.glob("*.[ch]") for name in re.findall(r"\bMUTANT_\w+", source.read_text())}
+    used = {flag.removeprefix("-D").split("=")[0] for mutant in corpus.mutants() for flag in mutant.flags}
+    assert written == {name for name in used if name.startswith("MUTANT_")}
 
 
 def test_a_variant_is_left_out_where_what_it_needs_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

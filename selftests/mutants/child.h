@@ -107,9 +107,6 @@ static int serve_and_say(int client, int served)
 #ifdef MUTANT_COUNTS_SEGMENTS
     return segments ? segments : 1; /* "if (events & EPOLLIN) { served++; … }", whichever descriptor it is */
 #endif
-#ifdef MUTANT_COUNTS_ONLY_REQUESTS
-    return whole ? 1 : 0;
-#endif
     (void)whole;
     return 1;
 }
@@ -225,6 +222,12 @@ static _Noreturn void run_child(void)
 #ifdef MUTANT_LAST_LOOK_IN_SILENCE
         if (told && client >= 0) { /* what does it matter to the parent now */
             serve(client);
+            break;
+        }
+#endif
+#ifdef MUTANT_LAST_LOOK_CLOSES
+        if (told && client >= 0) { /* whoever comes now is too late */
+            close(client);
             break;
         }
 #endif

@@ -93,9 +93,7 @@ static void reap(void)
         strangers += child == NULL;
 #endif
         if (child && !still_counted(child, status)) {
-#ifndef MUTANT_LAST_WORDS_UNHEARD
             hear(child);
-#endif
             forget(child, WIFEXITED(status) && WEXITSTATUS(status) == 0);
         }
 #ifdef MUTANT_FULL_BEFORE_REAPING

@@ -119,10 +119,8 @@ static void connection_serviced(struct child *child)
         child->state = IDLE;
         busy--;
     }
-#if !defined MUTANT_COUNTS_ONLY_REQUESTS
     if (child->served >= connections_per_child())
         child->state = LEAVING; /* it ends by itself: not idle, and not to be told */
-#endif
 }
 
 /* Nothing more will be heard of a child. Until it is reaped it is still alive, for max_children; and if it lives on,

@@ -147,12 +147,6 @@ static int shortage(int idle, int live)
     if (live >= 2 * settings.max_spare)
         wanted = 0; /* an array of that size */
 #endif
-#ifdef MUTANT_GROWS_TO_LIMIT
-    static bool growing; /* until there is no room: nobody asks what came of it */
-    growing = wanted > 0 || (growing && live < settings.max_children);
-    if (growing)
-        wanted = settings.max_children;
-#endif
 #if defined MUTANT_SHEDS_BELOW_MIN || defined MUTANT_SHEDS_BY_TOTAL
     if (!connected)
         wanted = 0; /* who is short is only asked when a C comes */
@@ -254,7 +248,7 @@ static int surplus(int idle, int live)
 #ifdef MUTANT_BOUNDS_ON_TOTAL
     excess = live - settings.max_spare;
 #endif
-#if defined MUTANT_GROWS_TO_LIMIT || defined MUTANT_DOUBLES_WITHOUT_END || defined MUTANT_STALE_VICTIMS
+#ifdef SHEDS_IN_TURN /* which is sound */
     static long last; /* one every 20 ms */
     excess = now() - last < 20 ? 0 : at_most(excess, 1);
     last = excess > 0 ? now() : last;
@@ -297,6 +291,9 @@ static int regulate(void)
 #ifdef MUTANT_DOUBLES_WITHOUT_END
         newborns = at_most(step, room);
         step = 2 * at_most(step, MOST_CHILDREN);
+#elif defined MUTANT_STEPS_KEPT
+        newborns = at_most(step, room); /* as many as the rate says, as httpd does, which is sound */
+        step = at_most(2 * step, 32);
 #elif defined MUTANT_LIMIT_BY_ROUND
         newborns = wanted; /* "if (live < max_children) for (…; n < min_spare - idle; n++) spawn();" */
 #else
@@ -315,7 +312,9 @@ static int regulate(void)
     if (wanted > 0)
         return 0; /* some are missing: no time to sleep */
 #endif
+#ifndef MUTANT_STEPS_KEPT
     step = 1;
+#endif
     for (; owed > 0 && idle < settings.max_spare && room > 0; owed--, idle++, room--)
         spawn();
     owed = 0;

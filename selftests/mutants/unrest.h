@@ -84,7 +84,7 @@ static int disturb(int idle, int room, int due)
     return due;
 }
 
-#elif defined MUTANT_GROWS_TO_LIMIT || defined MUTANT_DOUBLES_WITHOUT_END || defined MUTANT_STALE_VICTIMS
+#elif defined SHEDS_IN_TURN
 
 static int disturb(int idle, int room, int due)
 {
