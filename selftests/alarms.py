@@ -13,15 +13,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from selftests import corpus
-from selftests.checked import ROOT, check, commit
+from selftests.checked import ROOT, check, commit, end_in_order, side_by_side
 from selftests.corpus import Server
 from selftests.loads import LOADS, load
 from selftests.markdown import table
@@ -67,6 +67,7 @@ def main() -> int:
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep what each check said that raised an alarm")
     options = parser.parse_args()
+    end_in_order()
     variants = [each for each in corpus.variants() if not options.variant or each.name in options.variant]
     if not variants:
         parser.error(f"no variant of these names: {', '.join(options.variant)}")
@@ -102,15 +103,9 @@ def _rounds(variants: list[Server], name: str, *, rounds: int, at_once: int, out
             verdict=SOUND if checked.outcome == SOUND else odd or checked.trouble or checked.outcome,
         )
 
-    executor = ThreadPoolExecutor(at_once)
-    try:
-        # In an order of its own each time: who runs beside whom is a matter of chance.
-        order = [each for _ in range(rounds) for each in drawn.sample(variants, len(variants))]
-        for done in as_completed([executor.submit(one, each) for each in order]):
-            yield done.result()
-    finally:
-        # Whoever interrupts a run of hours need not wait for what has not begun.
-        executor.shutdown(cancel_futures=True)
+    # In an order of its own each time: who runs beside whom is a matter of chance.
+    order = [each for _ in range(rounds) for each in drawn.sample(variants, len(variants))]
+    yield from side_by_side([partial(one, each) for each in order], at_once=at_once)
 
 
 def keep(row: Row, file: Path) -> None:

@@ -4,16 +4,21 @@ What a check said stays beside the server that was built.
 """
 
 import json
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from selftests import corpus
 from selftests.corpus import Server
+
+Done = TypeVar("Done")
 
 ROOT = Path(__file__).resolve().parent.parent
 # A check of a failing server is cut short; a sound one that regulates once a second and sleeps in each service is not.
@@ -108,6 +113,24 @@ def not_whole(verdicts: Mapping[str, str]) -> str:
     """Say how many clauses a check of all did not come to, or nothing where it came to all."""
     missing = list(verdicts.values()).count("not-run")
     return f"{missing} clauses were not run" if missing else ""
+
+
+def end_in_order() -> None:
+    """Have SIGTERM end this program as Ctrl-C does: what was begun is waited for, and no folder is left behind."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+def side_by_side(jobs: Iterable[Callable[[], Done]], *, at_once: int) -> Iterator[Done]:
+    """Do jobs, so many at once, and give what comes of each as it is done.
+
+    Whoever ends a run of hours waits for what has begun, and for nothing else.
+    """
+    executor = ThreadPoolExecutor(at_once)
+    try:
+        for done in as_completed([executor.submit(job) for job in jobs]):
+            yield done.result()
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def counted(checks: Sequence[Checked]) -> str:

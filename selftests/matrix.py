@@ -9,11 +9,11 @@ import argparse
 import os
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 from selftests import corpus, detection
-from selftests.checked import WRONG, Checked, check, commit, counted
+from selftests.checked import WRONG, Checked, check, commit, counted, end_in_order, side_by_side
 from selftests.corpus import Server
 
 
@@ -26,13 +26,14 @@ def main() -> int:
     parser.add_argument("--kept", type=Path, default=detection.KEPT, metavar="FILE")
     parser.add_argument("--page", type=Path, default=detection.PAGE, metavar="FILE")
     options = parser.parse_args()
+    end_in_order()
     servers = [server for name in options.names or ["mutants", "variants"] for server in _named(name)]
     by = commit()  # ahead of the first line that is kept, which makes the tree another one
-    with tempfile.TemporaryDirectory(prefix="matrix-") as scratch, ThreadPoolExecutor(options.at_once) as executor:
+    with tempfile.TemporaryDirectory(prefix="matrix-") as scratch:
         folder = options.out or Path(scratch)
         checks: list[Checked] = []
-        for done in as_completed([executor.submit(check, server, folder) for server in servers]):
-            checks.append(checked := done.result())
+        for checked in side_by_side([partial(check, server, folder) for server in servers], at_once=options.at_once):
+            checks.append(checked)
             detection.keep(checked, options.kept, commit=by)
             # In step with what is kept, however this run ends.
             options.page.write_text(detection.page(detection.kept(options.kept).values()), encoding="utf-8")

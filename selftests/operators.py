@@ -20,9 +20,8 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -30,7 +29,7 @@ from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.operators.provider import OperatorProvider
 
-from selftests.checked import ROOT
+from selftests.checked import ROOT, end_in_order, side_by_side
 from selftests.deletion import DeleteStatement
 
 SURVIVORS = Path(__file__).with_name("survivors.toml")
@@ -207,13 +206,14 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--kept", type=Path, metavar="FILE", help="add each outcome to it, a line of JSON each")
     options = parser.parse_args()
+    end_in_order()
     command, tests, within = TESTS[options.package]
     known, all_of_them = explained(), list(changes(ROOT / options.package, ROOT))
     if options.module:
         all_of_them = [each for each in all_of_them if Path(each.module).stem in options.module]
     chosen = all_of_them if options.sample is None else random.Random(options.seed).sample(all_of_them, options.sample)
     survivors = 0
-    with tempfile.TemporaryDirectory(prefix="operators-") as scratch, ThreadPoolExecutor(options.at_once) as executor:
+    with tempfile.TemporaryDirectory(prefix="operators-") as scratch:
         trees: queue.Queue[Tree] = queue.Queue()
         for number in range(options.at_once):
             trees.put(tree := Tree(Path(scratch) / str(number)))
@@ -226,7 +226,8 @@ def main() -> int:
             finally:
                 trees.put(tree)
 
-        for number, tried in enumerate(executor.map(one, chosen), 1):
+        tries = side_by_side([partial(one, change) for change in chosen], at_once=options.at_once)
+        for number, tried in enumerate(tries, 1):
             change = tried.change
             why = known.get((change.module, change.operator, change.line, change.became), "")
             outcome = tried.found or (f"survives, as {why}" if why else "SURVIVES")
