@@ -7,7 +7,7 @@ from functools import partial
 
 from conformance.clients import GET
 from conformance.regulation import want
-from conformance.seats import Heard, asleep, held, scene, settle_pool, wait
+from conformance.seats import Heard, asleep, held, is_read, scene, settle_pool, wait
 from conformance.stage import Patience, Stage, SubjectEnded
 from drivers.channel_end import ChannelEnd
 from drivers.client import Client
@@ -131,13 +131,16 @@ def _received(stage: Stage, client: Client, *, most: int) -> int:
 def c_in_the_act(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     """Protocol-1: have whoever accepts stopped in the moment in which it says C: its client can't have an answer yet.
 
-    The request is there at once, so that a child which says both when all is over is found too.
+    The request is there before anybody can look for it, so that a child is found, too, which says both when all is over.
     """
     wait(stage, lambda: all(asleep(pid) for pid in seat.heard), within=stage.pace.reaction)
     seat.hear()
     with ExitStack() as stops:
-        spoken = [stops.enter_context(seat.stopped_by_a_word(pid)) for pid in stage.watch.live if pid in seat.heard]
-        client = stage.connect(GET, follow=False)
+        children = [pid for pid in stage.watch.live if pid in seat.heard]
+        spoken = [stops.enter_context(seat.stopped_by_a_word(pid)) for pid in children]
+        with stopped(children):
+            client = stage.connect(GET, follow=False)
+            wait(stage, lambda: not is_read(stage, client) or not client.open, within=stage.pace.reaction)
         wait(stage, lambda: any(has() for has in spoken) or not client.open, within=stage.pace.answer)
         answered = _received(stage, client, most=1)
     stage.await_end([client])
