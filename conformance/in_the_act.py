@@ -131,7 +131,7 @@ def _received(stage: Stage, client: Client, *, most: int) -> int:
 def c_in_the_act(stage: Stage, seat: ParentSeat, left: Heard) -> None:
     """Protocol-1: have whoever accepts stopped in the moment in which it says C: its client can't have an answer yet.
 
-    The request is there before anybody can look for it, so that a child is found, too, which says both when all is over.
+    The request is there before anybody can look for it: a child that says both when all is over is found, too.
     """
     wait(stage, lambda: all(asleep(pid) for pid in seat.heard), within=stage.pace.reaction)
     seat.hear()
