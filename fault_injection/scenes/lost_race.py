@@ -95,12 +95,15 @@ def _race(stage: Stage, seat: ParentSeat | None, left: LostRaces) -> Pid | None:
         if not all(_is_served_by_another(stage, client, loser) for client in (first, second)):
             left.why_not = f"nobody else accepted while child {loser} was at it"
             return None
+    calls = stage.launch.seen_calls()
     wait(stage, lambda: _is_back(loser), within=BACK_WITHIN * stage.pace.patience)
+    # Who calls accept over and over waits there for the referee each time, and for nobody else.
+    sleeps = "accept" in procfs.waiting_calls(loser) and stage.launch.seen_calls() == calls
     left.lost += 1
     earlier = before.get(loser, b"")
     said = _said(seat).get(loser, b"")[len(earlier) :]
     # Who sleeps in each service may have yet to say F for a client of an earlier race.
-    _judge(stage, left, loser, said=said.removeprefix(F) if earlier.endswith(C) else said)
+    _judge(stage, left, loser, said=said.removeprefix(F) if earlier.endswith(C) else said, sleeps=sleeps)
     return loser
 
 
@@ -123,9 +126,9 @@ def _said(seat: ParentSeat | None) -> dict[Pid, bytes]:
     return {pid: bytes(said) for pid, said in seat.heard.items()}
 
 
-def _judge(stage: Stage, left: LostRaces, loser: Pid, *, said: bytes) -> None:
+def _judge(stage: Stage, left: LostRaces, loser: Pid, *, said: bytes, sleeps: bool) -> None:
     stage.watch.sample()
-    if "accept" in procfs.waiting_calls(loser):
+    if sleeps:
         seen = f"child {loser} was woken by a connection that another child took: it sleeps in accept, deaf to K"
         left.violations.append(Violation(ACCEPT_6, seen))
     if said:
