@@ -32,9 +32,14 @@ Seen = Callable[[str], None]
 
 
 def kill_idle(told: Ordeal, number: signal.Signals, *, newest: bool) -> None:
-    """Kill so many idle children that one is lacking, and wait for the pool to come back."""
-    lacking = len(told.idle) - told.stage.parameters.min_spare + 1
-    victims = told.idle[-lacking:] if newest else told.idle[:lacking]
+    """Kill one idle child, so that one is lacking, and wait for the pool to come back.
+
+    Those beyond min_spare are made busy first: several deaths at once are recovery-3's.
+    """
+    beyond = len(told.idle) - told.stage.parameters.min_spare
+    if beyond > 0:
+        told.hold(beyond)
+    victims = told.idle[-1:] if newest else told.idle[:1]
     # Who takes SIGTERM as it likes may do so; whoever ended by it is to be replaced.
     fault = signalled if number is signal.SIGTERM else killed
     with fault(victims, number):
@@ -48,6 +53,8 @@ def test_killed_idle_children_are_replaced(launches: Launches, seen: Seen) -> No
         # The newest and the oldest in turn; SIGTERM for the oldest, since a newborn may have its parent's handler yet.
         for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL):
             kill_idle(told, number, newest=told.faults % 2 == 0)
+        told.stage.let_go(list(told.stage.held.values()))
+        told.comes_back()
         told.recovers()
         seen(f"{told}: {told.ended} idle children were ended")
 
@@ -96,6 +103,8 @@ def test_the_pool_comes_back_when_all_children_are_killed(launches: Launches, se
             told.happens(f"all {len(everyone)} children got SIGKILL at once", ended=len(everyone))
             told.comes_back()
             told.serves()
+        # What the dead have said, and nobody has heard yet, is recovery-2's.
+        settle_down(told.stage)
         with parent_stopped(told.stage) as everyone, killed(everyone):
             pass
         told.happens(f"all {len(everyone)} children got SIGKILL while the parent was stopped", ended=len(everyone))
