@@ -52,10 +52,11 @@ def killed_at_the_limit(launches: Launches) -> str:
         victims = told_to_end(told)
         if victims:
             told.comes_back()
-        others = told.idle[: stage.parameters.min_spare]
-        with killed(others):
-            told.happens(f"idle {named(others)} got SIGKILL", ended=len(others))
-            told.comes_back()
+        for _ in range(stage.parameters.min_spare):  # one after another: several deaths at once are recovery-3's
+            others = told.idle[:1]
+            with killed(others):
+                told.happens(f"idle {named(others)} got SIGKILL", ended=len(others))
+                told.comes_back()
         look_at_waiting(told, launches, Look.KILLED_WAITING)
         fill_up(told, launches, Look.KILLED_FULL)
         return f"{told}: {told.ended} idle children were killed, {victims} of them told to end"
@@ -75,7 +76,7 @@ def told_to_end(told: Ordeal) -> int:
         # As many are idle again as are too many. Some parents choose among these: then nobody is deaf.
         stage.let_go(clients)
         wait(stage, lambda: bool(deaf()) or len(told.idle) <= stage.parameters.max_spare, within=stage.pace.step)
-        victims = deaf()
+        victims = deaf()[:1]
         if victims:
             with killed(victims):
                 told.happens(f"{named(victims)} got SIGKILL, told K but stopped", ended=len(victims))
