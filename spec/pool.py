@@ -181,7 +181,8 @@ def _bounds(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
 
 def _rest(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
     """Churn: a driver that found no quiet round, or a child spawned or ended after one, before the load changed."""
-    resting, allowance, since = False, 0, 0.0
+    since: float | None = None  # when the pool came to rest, while it is there
+    allowance: int  # how many may yet end then
     for event, before, state in timeline.states():
         match event:
             case Restless(phase=phase, after=after):
@@ -193,15 +194,15 @@ def _rest(timeline: Timeline, parameters: Parameters) -> Iterator[Violation]:
                     f"meanwhile; now {described(state)} ({parameters})",
                 )
             case Rested(phase=phase):
-                resting, since = phase in _AT_REST, event.at
+                since = event.at if phase in _AT_REST else None
                 allowance = state.idle - parameters.min_spare
             case Wanted() | Left():  # the load has changed, by us or by a server that tires of a silent client
-                resting = False
-            case Spawned(pid=pid) if resting:
+                since = None
+            case Spawned(pid=pid) if since is not None:
                 yield _unrest(since, event, f"child {pid} was spawned though {described(before)}", parameters)
-            case Reaped() if resting:
+            case Reaped() if since is not None:
                 yield _unrest(since, event, "the parent reaped a child that lived for an instant", parameters)
-            case Ended(pid=pid) if resting:
+            case Ended(pid=pid) if since is not None:
                 allowance -= 1
                 if allowance < 0:
                     yield _unrest(since, event, f"child {pid} ended though {described(before)}", parameters)
