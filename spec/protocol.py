@@ -188,10 +188,10 @@ def judge_voice(voice: Voice) -> Iterator[Violation]:
     taken = f"{who}, where it had accepted {connections} and serviced {voice.serviced}{ended}"
     if known.count(C) != voice.accepted:
         yield Violation(PROTOCOL_1, f"{taken}: {_counted(known.count(C), 'C')} in {voice.within:.1f} s")
-    if known.count(F) != voice.serviced:
-        early = known.count(F) > voice.serviced
-        why = "F came before the service had ended" if early else _counted(known.count(F), "F")
-        yield Violation(PROTOCOL_2, f"{taken}: {why}" + ("" if early else f" in {voice.within:.1f} s"))
+    if known.count(F) > voice.serviced:
+        yield Violation(PROTOCOL_2, f"{taken}: F came before the service had ended")
+    elif known.count(F) < voice.serviced:
+        yield Violation(PROTOCOL_2, f"{taken}: {_counted(known.count(F), 'F')} in {voice.within:.1f} s")
     elif known.count(C) == voice.accepted:
         yield from _judge_order(known, who)
 
