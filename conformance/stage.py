@@ -92,6 +92,7 @@ class Stage(Clients):
                 occupied_port=more.get("occupied_port"),
                 watched=self.calls.watched,
                 refusals=self.calls.refusals,
+                sandbox=profile.sandbox,
             )
         )
         diag = SockDiag(launch.socket(socket.AF_NETLINK, socket.SOCK_RAW, sock_diag.NETLINK_SOCK_DIAG))

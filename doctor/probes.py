@@ -40,6 +40,7 @@ def everything() -> Iterator[Trial]:
     """Try everything, one after another."""
     yield from map(namespace, NAMESPACES)
     yield launch_of_its_own()
+    yield sandbox()
     yield private_tmp()
     try:
         with waiting_server() as server:
@@ -131,6 +132,18 @@ def launch_of_its_own() -> Trial:
         refused=why,
         without="servers run in process groups, on free ports; one with a fixed port at a time",
         remedy=NAMESPACES_HELP,
+    )
+
+
+def sandbox() -> Trial:
+    """See whether a launch can be confined as one that is not trusted has to be."""
+    rung, why = isolation.rung()
+    return Trial(
+        name="a sandbox",
+        refused=None if rung == "full" else why,
+        works="submissions of a class can be graded",
+        without="grade does nothing but with --allow-unsandboxed, and runs submissions as you",
+        remedy=f"Linux 5.12; {NAMESPACES_HELP}",
     )
 
 

@@ -9,6 +9,7 @@ import resource
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from fault_injection.fault import DidNotTakeHold, FaultRefused
 from spec.event import Pid
@@ -17,55 +18,62 @@ from spec.event import Pid
 _PRIVILEGES = {"CAP_SYS_PTRACE": 19, "CAP_SYS_RESOURCE": 24}
 
 
+class Prlimit(Protocol):
+    """What reads or sets a limit as `resource.prlimit` does: itself, or who may where it may not."""
+
+    def __call__(self, pid: int, kind: int, limits: tuple[int, int] = ..., /) -> tuple[int, int]:
+        """Give the soft and the hard limit that stood before."""
+
+
 @contextmanager
-def out_of_descriptors(pids: Iterable[Pid]) -> Iterator[None]:
+def out_of_descriptors(pids: Iterable[Pid], *, by: Prlimit = resource.prlimit) -> Iterator[None]:
     """Leave no descriptor free in each process, for as long as the block lasts.
 
     Taken hold: read back, the limit is the lowest free number. Raises DidNotTakeHold and FaultRefused.
     """
     lowest = {pid: free for pid in pids if (free := lowest_free(pid)) is not None}
-    with _lowered(resource.RLIMIT_NOFILE, lowest):
+    with _lowered(resource.RLIMIT_NOFILE, lowest, by):
         for pid, free in lowest.items():
-            _follow_down(pid, free)
+            _follow_down(pid, free, by)
         yield
 
 
-def _follow_down(pid: Pid, limit: int) -> None:
+def _follow_down(pid: Pid, limit: int, by: Prlimit) -> None:
     """Lower the limit once more for a process that let go of a descriptor while it was set, until it agrees."""
     while (now := lowest_free(pid)) is not None and now < limit:
         limit = now
         with suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+            by(pid, resource.RLIMIT_NOFILE, (limit, by(pid, resource.RLIMIT_NOFILE)[1]))
 
 
 @contextmanager
-def no_more_processes(pids: Iterable[Pid]) -> Iterator[None]:
+def no_more_processes(pids: Iterable[Pid], *, by: Prlimit = resource.prlimit) -> Iterator[None]:
     """Have the system refuse these processes any fork, for as long as the block lasts.
 
     It counts a user's processes, and does not bind root: FaultRefused there.
     """
     if os.geteuid() == 0:
         raise FaultRefused("RLIMIT_NPROC does not bind root; what would help: refuse forks by seccomp (syscalls.py)")
-    with _lowered(resource.RLIMIT_NPROC, dict.fromkeys(pids, 1)):
+    with _lowered(resource.RLIMIT_NPROC, dict.fromkeys(pids, 1), by):
         yield
 
 
 @contextmanager
-def no_more_memory(pids: Iterable[Pid]) -> Iterator[None]:
+def no_more_memory(pids: Iterable[Pid], *, by: Prlimit = resource.prlimit) -> Iterator[None]:
     """Bound each process to the address space that it has, for as long as the block lasts."""
-    with _lowered(resource.RLIMIT_AS, {pid: size for pid in pids if (size := _address_space(pid))}):
+    with _lowered(resource.RLIMIT_AS, {pid: size for pid in pids if (size := _address_space(pid))}, by):
         yield
 
 
 @contextmanager
-def _lowered(kind: int, limits: dict[Pid, int]) -> Iterator[None]:
+def _lowered(kind: int, limits: dict[Pid, int], by: Prlimit) -> Iterator[None]:
     """Lower the soft limits alone: raising a hard one again would take a privilege."""
     before: dict[Pid, tuple[int, int]] = {}
     try:
         for pid, limit in limits.items():
             try:
-                before[pid] = resource.prlimit(pid, kind)
-                resource.prlimit(pid, kind, (limit, before[pid][1]))
+                before[pid] = by(pid, kind)
+                by(pid, kind, (limit, before[pid][1]))
             except ProcessLookupError:
                 continue
             except PermissionError as error:
@@ -76,7 +84,7 @@ def _lowered(kind: int, limits: dict[Pid, int]) -> Iterator[None]:
     finally:
         for pid, both in before.items():
             try:
-                resource.prlimit(pid, kind, both)
+                by(pid, kind, both)
             except ProcessLookupError:
                 continue
 

@@ -29,7 +29,7 @@ def children_without_descriptors(launches: Launches) -> str:
     """Nobody ends or spins, and once they have some again all is well."""
     with ordeal(launches, recovery.RECOVERY_10) as told:
         stage, children = told.stage, list(told.live)
-        with told.quiet(), out_of_descriptors(children):
+        with told.quiet(), out_of_descriptors(children, by=told.stage.launch.prlimit):
             told.happens("all children had no descriptor left, and a client for each had come")
             # One for each, and one more: whom it makes deaf for good is not to be the only one.
             clients = [stage.connect(GET, follow=False) for _ in range(len(children) + 1)]
@@ -62,7 +62,7 @@ def parent_without_descriptors(launches: Launches) -> str:
         told.comes_back()
         stage.let_go(list(stage.held.values()))
         told.comes_back()
-        with out_of_descriptors([told.parent]):
+        with out_of_descriptors([told.parent], by=told.stage.launch.prlimit):
             told.happens("the parent had no descriptor left when the pool had to grow")
             children = grows_not(told)
             told.bears(stage.pace.round, children=children)
@@ -82,7 +82,7 @@ def no_forks(told: Ordeal) -> Iterator[Answers | None]:
         with refused(told.stage.launch, "fork", ("EAGAIN", "ENOMEM")) as refusals:
             yield refusals
     else:
-        with no_more_processes([told.parent]):
+        with no_more_processes([told.parent], by=told.stage.launch.prlimit):
             yield None
 
 
@@ -132,7 +132,7 @@ def children_without_memory(launches: Launches) -> str:
     """They may end, and are replaced."""
     with ordeal(launches, recovery.RECOVERY_10) as told:
         stage = told.stage
-        with no_more_memory(told.live):
+        with no_more_memory(told.live, by=told.stage.launch.prlimit):
             told.happens("the children had no memory left")
             # Whoever comes now may be lost.
             clients = [stage.connect(GET, follow=False) for _ in range(2 * len(told.live))]

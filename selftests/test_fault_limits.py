@@ -118,12 +118,11 @@ def test_nobody_to_be_limited_is_no_fault() -> None:
         pass
 
 
-def test_where_limits_are_refused_it_is_told_who_is_who_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+def test_where_limits_are_refused_it_is_told_who_is_who_and_what_is_missing() -> None:
+    def refuse(*_: object) -> tuple[int, int]:
         raise PermissionError
 
-    monkeypatch.setattr(resource, "prlimit", refuse)
     us = f"as user {os.getuid()}, group {os.getgid()}"
     why = f"process {os.getpid()} runs {us}, the suite {us} with(out)? CAP_SYS_RESOURCE; what would help: "
-    with pytest.raises(FaultRefused, match=why), no_more_memory([Pid(os.getpid())]):
+    with pytest.raises(FaultRefused, match=why), no_more_memory([Pid(os.getpid())], by=refuse):
         pass

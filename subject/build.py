@@ -6,9 +6,12 @@ where the suite itself is killed meanwhile.
 
 import select
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 from subject.launch import Launch, LaunchRefused, Order
 from subject.profile import Profile
+from subject.sandbox import HOME
 
 # Seconds. A server of a few files compiles in one; a build that waits for an answer would wait forever.
 BUILT_WITHIN = 300.0
@@ -20,22 +23,36 @@ class BuildFailed(Exception):
     """The subject could not be built; the text says how its build ended and what it said last."""
 
 
-def build(profile: Profile, *, within: float = BUILT_WITHIN) -> None:
-    """Run the profile's build, where it has one. Raises BuildFailed."""
+def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Path], None] | None = None) -> None:
+    """Run the profile's build, where it has one. Raises BuildFailed.
+
+    What a build in a sandbox makes is gone with it: `then` is given the folder as it is from outside, while it lasts.
+    """
     if profile.build is None:
         return
     # Its output goes to a terminal, but to none that knows colours.
     environment = {**profile.environment(), "TERM": "dumb"}
-    order = Order(argv=["/bin/sh", "-c", profile.build], cwd=profile.cwd, env=environment, isolate=False)
+    confined = profile.sandbox is not None
+    order = Order(
+        argv=["/bin/sh", "-c", profile.build],
+        cwd=profile.cwd,
+        env=environment,
+        isolate=confined,
+        sandbox=profile.sandbox,
+    )
     deadline = time.monotonic() + within
     nothing = select.poll()
     try:
         with Launch(order) as launch:
             while (report := launch.report(output=False)).status is None:
+                if report.ended_for:
+                    raise BuildFailed(f"its build {profile.build!r} was ended, as {report.ended_for}")
                 if time.monotonic() > deadline:
                     raise BuildFailed(f"its build {profile.build!r} was not done after {within:.0f} s")
                 nothing.poll(BETWEEN_LOOKS * 1000)
             report = launch.report()
+            if report.status == 0 and then is not None:
+                then(Path(f"/proc/{launch.init}/root{HOME}"))
     except LaunchRefused as error:
         raise BuildFailed(f"its build can't be run: {error}") from error
     if report.status != 0:

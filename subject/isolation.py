@@ -1,11 +1,14 @@
 """What this machine allows a launch to have: namespaces of its own, or only a process group. Found out by trying."""
 
 import os
+import select
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 
 from subject.launch import Launch, LaunchRefused, Order
+from subject.sandbox import HOME, Sandbox
 
 
 @cache
@@ -17,6 +20,22 @@ def why_not_isolated() -> str | None:
             return None
     except LaunchRefused as error:
         return str(error)
+
+
+@cache
+def rung() -> tuple[str, str]:
+    """Try a launch in a sandbox; gives how much of one is to be had: full, or none and why."""
+    with tempfile.TemporaryDirectory(prefix="preforkspec-") as folder:
+        Path(folder).chmod(0o755)
+        confined = Sandbox(folder=folder)
+        order = Order(argv=["/bin/sh", "-c", "exit 7"], cwd=Path(HOME), env={}, sandbox=confined)
+        try:
+            with Launch(order) as launch:
+                while (report := launch.report()).status is None:
+                    select.poll().poll(1)
+        except LaunchRefused as error:
+            return "none", str(error)
+    return ("full", "") if report.status == 7 else ("none", " ".join(report.output.split()))
 
 
 def isolation_allowed() -> bool:

@@ -6,6 +6,7 @@ Owns the talk with the warden (`warden.py`), which does the work in a process of
 import array
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any, Self
 
 from spec.event import Pid
 from subject.refusal import Refusal
+from subject.sandbox import Sandbox
 from subject.syscall_filter import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +64,7 @@ class Order:
     process_limit: int = MOST_PROCESSES
     watched: Sequence[str] = ()
     refusals: Sequence[Refusal] = ()
+    sandbox: Sandbox | None = None  # for a subject that is not trusted
 
     def __post_init__(self) -> None:
         if unknown := set(self.watched) - set(NAMES):
@@ -123,6 +126,7 @@ class Launch:
                     "occupied_port": order.occupied_port,
                     "process_limit": order.process_limit,
                     "keep": _folders_needed(order),
+                    "sandbox": order.sandbox.told() if order.sandbox is not None else None,
                     "watched": list(order.watched),
                     "refusals": [refusal.told() for refusal in order.refusals],
                 }
@@ -189,6 +193,21 @@ class Launch:
             raise TunnelRefused(f"{answer['refused']}; what would help: {TUNNEL_HELP}")
         self._hear()  # the warden has closed its own
         return descriptors[0]
+
+    def prlimit(self, pid: int, kind: int, limits: tuple[int, int] | None = None, /) -> tuple[int, int]:
+        """Read or set a limit of one of the subject's processes, as `resource.prlimit` does, and raise as it does.
+
+        In a sandbox they are another user's, and the warden is that user.
+        """
+        if self.order.sandbox is None:
+            return resource.prlimit(pid, kind) if limits is None else resource.prlimit(pid, kind, limits)
+        self._tell({"ask": "prlimit", "pid": pid, "kind": kind, "limits": limits})
+        answer, _ = self._hear()
+        if "errno" in answer:
+            # Of an OSError the number says which one it is: PermissionError, ProcessLookupError.
+            raise OSError(answer["errno"], os.strerror(answer["errno"]))
+        soft, hard = answer["limits"]
+        return soft, hard
 
     def refuse(self, refusal: Refusal) -> None:
         """Refuse calls that are made from now on; one that sleeps in the kernel already may succeed yet.

@@ -14,6 +14,7 @@ import socket
 import struct
 from typing import Any
 
+from subject import confinement
 from subject.syscall_filter import HandOver
 
 CLONE_NEWNS = 0x0002_0000
@@ -83,7 +84,16 @@ def run_init(order: dict[str, Any], terminal: int, report: int, hand_over: HandO
     orphaned.register(report, 0)
     if orphaned.poll(0):  # the pipe has no reader: the warden ended before the line above
         return
-    _mount_privately(order["keep"])
+    if order["sandbox"] is None:
+        _mount_privately(order["keep"])
+    else:
+        try:
+            confinement.enter(order["sandbox"])
+        except OSError as error:
+            # Never without: the launch comes to nothing, and says why.
+            os.write(terminal, f"sandbox: {error.filename}: {error.strerror}\n".encode())
+            os.write(report, f"{127 << 8}\n".encode())
+            return
     pid = os.fork()
     if pid == 0:
         become_subject(order, terminal, hand_over)
@@ -193,6 +203,8 @@ def become_subject(order: dict[str, Any], terminal: int, hand_over: HandOver | N
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if hand_over is not None and not hand_over.give(order["watched"]):
         os._exit(127)
+    if order["sandbox"] is not None:
+        confinement.limit(order["sandbox"])
     tried = order["cwd"]
     try:
         os.chdir(tried)
@@ -213,6 +225,18 @@ def count_processes(init: int, *, isolated: bool) -> int:
     except OSError:
         return 0
     return len(descendants(os.getpid()))
+
+
+def memory_used(init: int) -> int:
+    """Give the bytes of memory that the processes of a namespace use, what they share counted for each."""
+    pages = 0
+    for pid in descendants(init):
+        try:
+            with open(f"/proc/{pid}/statm") as file:
+                pages += int(file.read().split()[1])
+        except (OSError, IndexError):
+            continue
+    return pages * resource.getpagesize()
 
 
 def descendants(root: int) -> list[int]:

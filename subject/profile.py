@@ -17,12 +17,16 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from spec.parameters import Parameters
+from subject.sandbox import HOME, Sandbox
 
 PLACEHOLDERS = ("port", "min_spare", "max_spare", "max_connections", "max_children")
 # What a profile may leave out of its claims; accepting, sizing its pool and a life from start to end are what makes a
 # pre-forking server, and are always judged.
 ABILITIES = ("channel", "epoll", "recycle", "http", "recovery")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+# The environment of a server that is not trusted: nothing of the user's.
+UNTRUSTED = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "TERM": "dumb"}
 
 # A classical server regulates once a second.
 CLASSICAL_ROUND = 1.0
@@ -55,6 +59,7 @@ class Profile(BaseModel):
     service_time: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
     abilities: tuple[str, ...] = ABILITIES
     settle: Settle = Settle()
+    _sandbox: Sandbox | None = None
     harmless_signals: tuple[str, ...] = ()  # that mean nothing to it, and may rain on parent and children
 
     @field_validator("command")
@@ -118,6 +123,17 @@ class Profile(BaseModel):
             raise ValueError("the command has no {port}, and no port is given (--port N, or port = N in a profile)")
         return self
 
+    def sandboxed(self, folder: Path) -> "Profile":
+        """Give the profile of the same server, untrusted: it finds `folder` as its own, and little else."""
+        profile = self.model_copy(update={"cwd": Path(HOME)})
+        profile._sandbox = Sandbox(folder=str(folder))  # noqa: SLF001 - the copy is one of us
+        return profile
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """What each launch is confined to; None for a server that is trusted."""
+        return self._sandbox
+
     @property
     def placeholders(self) -> frozenset[str]:
         """The placeholders that the command has."""
@@ -147,6 +163,8 @@ class Profile(BaseModel):
 
     def environment(self) -> dict[str, str]:
         """Give the environment of a launch: the user's without the suite's own, with the profile's on top."""
+        if self._sandbox is not None:
+            return {**UNTRUSTED, **self.env}
         users = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         # The launcher has put the user's own aside.
         if (path := users.pop("PREFORKSPEC_PYTHONPATH", None)) is not None:

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -20,7 +21,7 @@ import termios
 import time
 from typing import Any
 
-from subject import namespaces, tunnel
+from subject import confinement, namespaces, tunnel
 from subject.referee import Referee
 from subject.syscall_filter import HandOver
 
@@ -48,6 +49,7 @@ class Warden:
         self.occupant: socket.socket | None = None
         self.referee: Referee | None = None
         self.process_limit = 0
+        self.memory_limit = 0
         self.counted = 0.0
 
     def launch(self, order: dict[str, Any]) -> None:
@@ -58,6 +60,9 @@ class Warden:
         attributes[3] &= ~termios.ECHO
         termios.tcsetattr(subject_end, termios.TCSANOW, attributes)
         os.set_blocking(self.terminal, False)
+        if order["sandbox"] is not None:
+            self.memory_limit = order["sandbox"]["memory"]
+            confinement.become_nobody(order["sandbox"]["user"], terminal=subject_end)
         if order["isolate"]:
             namespaces.enter_network_and_pids()
             self.isolated = True
@@ -157,6 +162,8 @@ class Warden:
                 each.close()
         elif asked["ask"] == "tunnel":
             self.offer_tunnel(loopback=asked["loopback"])
+        elif asked["ask"] == "prlimit":
+            self.tell(_prlimit(asked))
         elif asked["ask"] in ("refuse", "lift", "calls"):
             self.tell(self.referee.obey(asked) if self.referee is not None else {})
         else:
@@ -198,6 +205,9 @@ class Warden:
         if count > self.process_limit:
             self.ended_for = f"it had {count} processes, more than {self.process_limit}"
             self.end_all()
+        elif self.memory_limit and (used := namespaces.memory_used(self.init)) > self.memory_limit:
+            self.ended_for = f"it used {used >> 20} MiB of memory, more than {self.memory_limit >> 20}"
+            self.end_all()
 
     def end_all(self) -> None:
         """End every process of the subject. The end of a pid namespace's init takes all of its processes."""
@@ -209,6 +219,15 @@ class Warden:
         else:
             namespaces.end_descendants()
             self.status = self.status if self.status is not None else -signal.SIGKILL
+
+
+def _prlimit(asked: dict[str, Any]) -> dict[str, Any]:
+    """Read or set a limit of a process of this user."""
+    limits = () if asked["limits"] is None else (tuple(asked["limits"]),)
+    try:
+        return {"limits": resource.prlimit(asked["pid"], asked["kind"], *limits)}
+    except OSError as error:
+        return {"errno": error.errno}
 
 
 def _listen_everywhere(port: int) -> socket.socket:
