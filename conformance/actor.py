@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from conformance.regulation import MOST_SWINGS, Approach
-from conformance.seats import asleep, wait
+from conformance.seats import asleep, order, say, wait
 from conformance.stage import Patience, Stage
-from drivers import child_seat
 from observers import channels as observed
 from spec.channel import Channel
 from spec.event import Pid, Spawned
@@ -112,7 +111,7 @@ class Actor:
     def _insist_on_saying(self, pid: Pid, words: bytes) -> None:
         """Say it, unless the child has ended; one that has become another program since has its end elsewhere."""
         patience = Patience(self.stage.pace.reaction)
-        while (channel := self._channel(pid)) is None or not child_seat.say(channel, words):
+        while (channel := self._channel(pid)) is None or not say(self.stage, channel, words):
             self._look()
             if pid not in self.model.children:
                 return
@@ -206,7 +205,7 @@ class Actor:
         """Let children that have had their N connections end, as they would by themselves."""
         for pid in self.model.spent:
             if channel := self._channel(pid):
-                child_seat.order(self.stage.watch.parent, channel, K)
+                order(self.stage, channel, K)
             patience = Patience(self.stage.pace.reaction)
             while pid in self.model.children:
                 self._look()

@@ -3,9 +3,8 @@
 from contextlib import AbstractContextManager, nullcontext
 
 from conformance.actor import Actor, PlanFailed
-from conformance.seats import Heard, scene, settle_down, settled_channels, usable_channels, wait
+from conformance.seats import Heard, say, scene, settle_down, settled_channels, usable_channels, wait
 from conformance.stage import Stage, SubjectEnded
-from drivers import child_seat
 from spec.plan import Burst, Finish
 from spec.protocol import PROTOCOL_8, PROTOCOL_9, UNKNOWN, C, F, shown
 from spec.verdict import Blocked, Violation
@@ -132,7 +131,7 @@ def _all_mumble(stage: Stage) -> None:
     ends = [channel.parents_inode for channel in channels.values()]
     for words in (UNKNOWN, UNKNOWN[:1], C, F):
         for channel in channels.values():
-            child_seat.say(channel, words)
+            say(stage, channel, words)
         wait(stage, lambda: not any(map(stage.diag.has_unread, ends)), within=stage.pace.reaction)
         settle_down(stage)
         if words not in (C, F) and (dropped := sorted(channels.keys() - set(stage.watch.live))):

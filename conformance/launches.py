@@ -7,7 +7,7 @@ played once and judged by many tests.
 import fcntl
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import IO, TypeVar
 
 from conformance.account import Account, Purpose, spent_on
 from conformance.parameter_sets import POOL_A, DrawnSets
+from conformance.records import Record
 from conformance.regulation import Stopped, settle, settle_start
 from conformance.run_notes import RunNotes
-from conformance.stage import UNWATCHED, Calls, CannotStart, More, Stage, SubjectEnded, last_lines
+from conformance.stage import UNWATCHED, Calls, CannotStart, More, Stage, SubjectEnded
 from spec.event import Phase
 from spec.lifecycle import LIFECYCLE_1
 from spec.parameters import Parameters
@@ -40,10 +41,11 @@ class Launches(DrawnSets):
     folder: Path
     isolate: bool = True
     worker: str = "main"
-    output: str = ""
+    record: Record = field(default_factory=Record)  # of the launch that the last test used
     account: Account = field(default_factory=Account)
     used: list[Parameters] = field(default_factory=list)  # every set that the subject was told
     _scenes: dict[str, object] = field(default_factory=dict)
+    _records: dict[str, Record] = field(default_factory=dict)  # of the scenes
     _shared: Stage | None = None
     _shared_settled: bool = True
     _current: Stage | None = None
@@ -139,17 +141,22 @@ class Launches(DrawnSets):
         """Look at something once; later calls give what was seen, or raise what was raised."""
         if key not in self._scenes:
             self.see(key, look)
+        self._current, self.record = None, self._records[key]
         left = self._scenes[key]
         if isinstance(left, Exception):
             raise left
         return left  # type: ignore[return-value]
 
-    def see(self, key: str, look: Callable[[], object]) -> None:
-        """Look at something, for `remember` to give what was seen, or to raise what was raised."""
+    def see(self, key: str, look: Callable[[], object], *, by: "Launches | None" = None) -> None:
+        """Look at something, for `remember` to give what was seen, or to raise what was raised.
+
+        The launches were handed out `by` others, where several look at once.
+        """
         try:
             self._scenes[key] = look()
         except Exception as error:  # noqa: BLE001 - whatever it was, the next test that asks is told the same
             self._scenes[key] = error
+        self._records[key] = (by or self).last_record()
 
     def side_by_side(self, looks: Mapping[str, Callable[["Launches"], object]]) -> None:
         """Look at several things at once, most of which is waiting, each with launches of its own; `remember` tells.
@@ -167,15 +174,14 @@ class Launches(DrawnSets):
         }
         # They are nobody's business at an interrupt: the wardens end what they launched.
         threads = [
-            Thread(target=self.see, args=(key, partial(look, others[key])), daemon=True) for key, look in unseen.items()
+            Thread(target=self.see, args=(key, partial(look, others[key])), kwargs={"by": others[key]}, daemon=True)
+            for key, look in unseen.items()
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         self.account.adopt(other.account for other in others.values())
-        for other in others.values():
-            self._current, self.output = None, other.last_output()
 
     def close(self) -> None:
         """End whatever still runs."""
@@ -225,22 +231,19 @@ class Launches(DrawnSets):
         return self.profile.port is not None and not self.isolate
 
     def _end(self, stage: Stage) -> None:
-        self._note_output(stage)
+        self._note(stage)
         stage.close()
 
-    def last_output(self) -> str:
-        """Give the last lines of the subject's output, of the launch that the last test used."""
+    def last_record(self) -> Record:
+        """Give what is left of the launch that the last test used."""
         if self._current is not None:
-            self._note_output(self._current)
-        return self.output
+            self._note(self._current)
+        return self.record
 
-    def _note_output(self, stage: Stage) -> None:
-        """Keep the last lines of a launch that still has its warden; without one, what was kept before stands."""
-        if stage.closed:
-            return
-        # Output goes with a finding: that it can't be had is no reason to lose the finding.
-        with suppress(LaunchRefused):
-            self.output = last_lines(stage.report().output, lines=8, joined_by="\n")
+    def _note(self, stage: Stage) -> None:
+        """Keep a record of a launch that still has its warden; without one, what was kept before stands."""
+        if not stage.closed:
+            self.record = Record.of(stage, output=self.record.output)
 
     def _as_it_was(self, stage: Stage) -> bool:
         if stage.closed or stage.watch.parent_ended:

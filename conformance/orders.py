@@ -9,7 +9,18 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from conformance.regulation import Stopped, settle, want
-from conformance.seats import Heard, scene, settle_down, settled_channels, usable_channels, wait, why_not_held
+from conformance.seats import (
+    Heard,
+    note_ordered,
+    order,
+    say,
+    scene,
+    settle_down,
+    settled_channels,
+    usable_channels,
+    wait,
+    why_not_held,
+)
 from conformance.stage import Patience, Stage, SubjectEnded
 from drivers import child_seat
 from observers import procfs
@@ -78,7 +89,7 @@ def _play_orders(
     idle = [pid for pid in stage.watch.live if pid not in busy]
     with hold_still(excess.spoken_for):
         for channel in excess.spoken_for.values():
-            child_seat.say(channel, F)
+            say(stage, channel, F)
         # Who is really idle must not be: it would obey, and nothing could be seen. Their C and a K may cross.
         stage.hold_connections(len(idle))
         all_busy = lambda: not stage.queued() or len(stage.busy()) == len(stage.watch.live)  # noqa: E731 - as a fact
@@ -93,6 +104,7 @@ def _play_orders(
 
 def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
     """Wait for the excess to be shed, as far as the parent believes; then for one round more, for what is too much."""
+    noted: set[Pid] = set()
 
     def orders() -> list[Order]:
         found = []
@@ -100,6 +112,9 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
             for pid, channel in group.items():
                 written = child_seat.unread_orders(channel)
                 ended = written is None or pid not in stage.watch.live
+                if written and pid not in noted:
+                    noted.add(pid)
+                    note_ordered(stage, pid, written)
                 found.append(Order(child=pid, written=written or b"", told=told, ended=ended))
         return found
 
@@ -107,7 +122,7 @@ def _watch_orders(stage: Stage, left: Heard, excess: Excess) -> None:
         return sum(bool(order.written) or order.ended for order in orders())
 
     waited = _await_orders(stage, excess, told_to_end)
-    _take_more(excess)
+    _take_more(stage, excess)
     spun = _hold(stage, excess)
     if stage.broken_holds:
         # Was a child ended, and its client with it? Or do children tire of silent clients, and then obey? Others tell.
@@ -160,7 +175,7 @@ def _grow_to_the_limit(stage: Stage, left: Heard, excess: Excess) -> None:
         return
     for pid, channel in excess.spoken_for.items():
         if pid not in told:
-            child_seat.say(channel, C)
+            say(stage, channel, C)
     stage.hold_connections(limit)
     patience, before = Patience(stage.pace.step), len(stage.watch.live)
     while before < limit and not patience.over():
@@ -207,7 +222,7 @@ def _make_busy(stage: Stage, excess: Excess) -> None:
     newest = count // 2
     chosen = {pid: excess.spoken_for[pid] for pid in (*untold[: count - newest], *untold[len(untold) - newest :])}
     for channel in chosen.values():
-        child_seat.say(channel, C)
+        say(stage, channel, C)
     ends = [channel.parents_inode for channel in chosen.values()]
     is_read = lambda: not any(map(stage.diag.has_unread, ends)) and stage.watch.parent_waits_for_news()  # noqa: E731
     if not wait(stage, is_read, within=stage.pace.reaction):
@@ -218,17 +233,17 @@ def _make_busy(stage: Stage, excess: Excess) -> None:
             excess.busy[pid] = excess.spoken_for.pop(pid)
 
 
-def _take_more(excess: Excess) -> None:
+def _take_more(stage: Stage, excess: Excess) -> None:
     """Say C and F for those that were told K: connections crossed with it, which is no reason to tell them again."""
     for channel in excess.spoken_for.values():
         if child_seat.unread_orders(channel):
-            child_seat.say(channel, C + F)
+            say(stage, channel, C + F)
 
 
 def _is_read_in_service(stage: Stage, excess: Excess) -> bool:
     """Tell whether children read their channels while they serve: one is told K behind the parent's back."""
     channel = next(iter(excess.busy.values()))
-    if not child_seat.order(stage.watch.parent, channel, K):
+    if not order(stage, channel, K):
         return True  # it may be so
     return wait(stage, lambda: not child_seat.unread_orders(channel), within=READS_WITHIN)
 

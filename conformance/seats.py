@@ -10,6 +10,7 @@ from functools import partial, wraps
 
 from conformance.regulation import Stopped, settle_start
 from conformance.stage import Patience, Stage, SubjectEnded
+from drivers import child_seat
 from drivers.client import Client
 from drivers.parent_seat import ParentSeat, parent_seat
 from observers import channels as observed
@@ -17,7 +18,7 @@ from observers import procfs
 from spec.accept import ACCEPT_4
 from spec.channel import CHANNEL_1, Channel, judge_links
 from spec.clause import ClauseId
-from spec.event import Pid
+from spec.event import Ordered, Pid, Said
 from spec.http import HTTP_3
 from spec.pool import POOL_1
 from spec.verdict import Blocked, Decision, Inconclusive, Violation
@@ -158,6 +159,8 @@ def parents_seat(stage: Stage) -> Iterator[ParentSeat]:
         channels = usable_channels(stage)
         with parent_seat(stage.watch.parent, channels, all_are_heard=partial(_all_are_heard, stage)) as seat:
             if seat is not None:
+                seat.on_heard = lambda child, words: note_said(stage, child, words)
+                seat.on_said = lambda child, words: note_ordered(stage, child, words)
                 yield seat
                 return
         settle_down(stage)
@@ -168,6 +171,36 @@ def _all_are_heard(stage: Stage, channels: Mapping[Pid, Channel]) -> bool:
     stage.watch.sample()
     stage.watch.leave_out_helpers()
     return channels.keys() >= set(stage.watch.live)
+
+
+def note_said(stage: Stage, child: Pid, words: bytes) -> None:
+    """Write on the timeline what a child has said, or the suite in its name."""
+    stage.watch.write(Said(stage.clock(), child, _in_letters(words)))
+
+
+def note_ordered(stage: Stage, child: Pid, words: bytes) -> None:
+    """Write on the timeline what a child has been told, by its parent or in its name."""
+    stage.watch.write(Ordered(stage.clock(), child, _in_letters(words)))
+
+
+def _in_letters(words: bytes) -> str:
+    return words.decode("ascii", "backslashreplace")
+
+
+def say(stage: Stage, channel: Channel, words: bytes) -> bool:
+    """Say something as a child; False where it is gone, or the channel is full. Raises SeatRefused."""
+    said = child_seat.say(channel, words)
+    if said:
+        note_said(stage, channel.child, words)
+    return said
+
+
+def order(stage: Stage, channel: Channel, words: bytes) -> bool:
+    """Tell a child something behind the parent's back; False where one of them is gone. Raises SeatRefused."""
+    told = child_seat.order(stage.watch.parent, channel, words)
+    if told:
+        note_ordered(stage, channel.child, words)
+    return told
 
 
 def wait(stage: Stage, fact: Callable[[], bool], *, within: float) -> bool:

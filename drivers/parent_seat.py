@@ -17,6 +17,12 @@ from subject.stopping import stopped
 
 F_SETSIG = 10  # <fcntl.h>, on every architecture
 
+OnWords = Callable[[Pid, bytes], None]
+
+
+def _tell_nobody(_child: Pid, _words: bytes) -> None:
+    """Stand in where nobody wants to know."""
+
 
 class ParentSeat:
     """Who sits in it hears every child. Each end is held for one look only: a kept one would hide an end's closing."""
@@ -25,12 +31,17 @@ class ParentSeat:
         self._parent = parent
         self._channels = channels
         self.heard: dict[Pid, bytearray] = {pid: bytearray() for pid in channels}
+        self.on_heard: OnWords = _tell_nobody
+        self.on_said: OnWords = _tell_nobody
 
     def hear(self, children: Iterable[Pid] | None = None) -> None:
         """Read what children have said since the last time; of all, or of some. Raises SeatRefused."""
         for pid in self._channels if children is None else children:
             with self._end(pid) as end:
-                self.heard[pid] += end.read()
+                words = end.read()
+            if words:
+                self.heard[pid] += words
+                self.on_heard(pid, words)
 
     @contextmanager
     def stopped_by_a_word(self, child: Pid) -> Iterator[Callable[[], bool]]:
@@ -57,9 +68,12 @@ class ParentSeat:
         """Say something to a child; False where it is gone, has no channel, or a full one. Raises SeatRefused."""
         try:
             with self._end(child) as end:
-                return end.send(words)
+                said = end.send(words)
         except EndGone:
             return False
+        if said:
+            self.on_said(child, words)
+        return said
 
     def _end(self, pid: Pid) -> ChannelEnd:
         channel = self._channels.get(pid)

@@ -1,11 +1,12 @@
 """The verdict document: what `--json` writes, as `verdict.schema.json` describes it."""
 
-import json
 import os
 import platform
 import shlex
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,18 @@ SCHEMA = 1
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """When a check began and how long it took, in seconds; what it drew its numbers by, and which clauses decided."""
+
+    began: datetime
+    seconds: float
+    seed: int
+    level: Level
+
+
 def document(
-    ledger: Ledger, *, subject: Mapping[str, Any], environment: Mapping[str, Any], level: Level, replay: str
+    ledger: Ledger, *, subject: Mapping[str, Any], environment: Mapping[str, Any], run: Run, replay: str
 ) -> dict[str, Any]:
     """Give the document, with every clause whatever was selected. `replay` is the command that judges all."""
     judged = ledger.judged()
@@ -28,6 +39,12 @@ def document(
         "suite": {"version": version()},
         "environment": dict(environment),
         "subject": dict(subject),
+        "run": {
+            "began": run.began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "seconds": round(run.seconds, 3),
+            "seed": run.seed,
+            "level": run.level.value,
+        },
         "clauses": [
             {
                 "id": each.clause.id,
@@ -42,9 +59,14 @@ def document(
             }
             for each in judged
         ],
+        "evidence": [
+            {"clause": each.clause.id, "output": each.output, "timeline": each.evidence}
+            for each in judged
+            if each.verdict is not Verdict.PASS and (each.output or each.evidence)
+        ],
         "summary": {
             **{verdict.value: counts[verdict] for verdict in Verdict},
-            "conforms": conforms(ledger, level),
+            "conforms": conforms(ledger, run.level),
         },
     }
 
@@ -69,19 +91,3 @@ def environment(*, isolation: str) -> dict[str, Any]:
         "user": "root" if os.geteuid() == 0 else "ordinary",
         "isolation": isolation,
     }
-
-
-def write(path: Path, verdict: Mapping[str, Any]) -> None:
-    """Write the document whole or not at all; into what is no regular file (a pipe, /dev/stdout), just write it."""
-    # A command line may hold bytes that are no UTF-8; `\udcff`, as this writes them, is legal in JSON.
-    text = (json.dumps(verdict, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
-    if path.exists() and not path.is_file():
-        path.write_bytes(text)
-        return
-    target = path.resolve()
-    scratch = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        scratch.write_bytes(text)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)

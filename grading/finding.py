@@ -28,6 +28,7 @@ class Finding:
     rests_on: tuple[ClauseId, ...] = ()
     plan: str = ""  # that shows a failure again, where one does
     output: str = ""
+    evidence: Mapping[str, Any] | None = None  # the timeline of a failure, as `grading.evidence` writes it
     seconds: float = 0.0
     spent: Mapping[str, float] = field(default_factory=dict)
 

@@ -7,6 +7,7 @@ one: one root cause is told once.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from grading.finding import Finding
 from spec.clause import Clause, ClauseId, Level
@@ -26,6 +27,7 @@ class Judged:
     plan: str = ""
     tests: tuple[str, ...] = ()
     output: str = ""
+    evidence: Mapping[str, Any] | None = None
     seconds: float = 0.0
 
 
@@ -72,6 +74,7 @@ class Ledger:
             plan=deciding.plan,
             tests=tuple(finding.test for finding in findings),
             output=deciding.output,
+            evidence=deciding.evidence,
             seconds=sum(finding.seconds for finding in findings),
         )
 

@@ -45,9 +45,9 @@ def shortened(line: str, width: int) -> str:
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
-def counted(count: int, noun: str) -> str:
-    """Put a number and its noun together."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counted(count: int, noun: str, many: str = "") -> str:
+    """Put a number and its noun together; `many` where that is not the noun with an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"
 
 
 def in_ranges(ids: Iterable[ClauseId]) -> str:

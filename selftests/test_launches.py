@@ -87,10 +87,10 @@ def test_what_the_subject_said_last_outlives_the_warden(tmp_path: Path) -> None:
     profile = Profile(command=f"{sys.executable} -I -S server.py {{port}} 1 2", cwd=tmp_path)
     launches = Launches(profile=profile, pace=Pace(), seed=7, folder=tmp_path, isolate=isolation_allowed())
     with launches.launched(BOUNDS) as stage:
-        settle(lambda: "said before" in launches.last_output(), what="what it said")
+        settle(lambda: "said before" in launches.last_record().output, what="what it said")
         os.kill(stage.launch.warden, signal.SIGKILL)
         settle(lambda: procfs.look(stage.launch.warden).ended, what="the warden's end")
-        assert launches.last_output() == "said before"
+        assert launches.last_record().output == "said before"
     assert stage.closed
 
 

@@ -1,18 +1,17 @@
 """The ledger: how findings join to verdicts, what blocks what, and when a subject conforms."""
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 
 from fault_injection.fault import DidNotTakeHold
-from grading.document import document, write
 from grading.finding import Finding, from_outcome
 from grading.ledger import Ledger, conforms
+from grading.reports import writing
 from selftests.command_line import read
+from selftests.findings import documented, everything_passes, found, ledger
 from selftests.test_command_line import SCHEMA
 from spec.accept import ACCEPT_1
 from spec.clause import ClauseId, Level
@@ -23,29 +22,11 @@ from spec.recovery import RECOVERY_1, RECOVERY_4, RECOVERY_10
 from spec.sections import CLAUSES
 from spec.verdict import Blocked, Inconclusive, NotApplicable, Verdict, Violated
 
-ALL = frozenset(CLAUSES)
 MUSTS = frozenset(each.id for each in CLAUSES.values() if each.level is Level.MUST)
-
-
-def found(clause: ClauseId, verdict: Verdict, *, seen: str = "", test: str = "test") -> Finding:
-    return Finding(clause=clause, test=test, verdict=verdict, seen=seen)
-
-
-def ledger(*findings: Finding, selected: frozenset[ClauseId] = ALL, expected: int = 1) -> Ledger:
-    """Make a ledger in which each selected clause has `expected` tests."""
-    made = Ledger(selected, expected=Counter(dict.fromkeys(selected, expected)))
-    for finding in findings:
-        made.add(finding)
-    return made
 
 
 def verdict_on(ledger: Ledger, clause: ClauseId) -> Verdict:
     return next(each.verdict for each in ledger.judged() if each.clause.id == clause)
-
-
-def everything_passes(*but: Finding) -> Ledger:
-    others = {finding.clause for finding in but}
-    return ledger(*but, *(found(clause, Verdict.PASS) for clause in CLAUSES if clause not in others))
 
 
 def test_the_worst_finding_on_a_clause_stands() -> None:
@@ -193,7 +174,7 @@ def test_a_finding_travels_between_processes() -> None:
 
 def test_the_document_holds_to_its_schema_and_lists_every_clause(tmp_path: Path) -> None:
     made = everything_passes(found(EPOLL_1.id, Verdict.FAIL, seen="\udcff"), found(EPOLL_3.id, Verdict.FAIL))
-    write(tmp_path / "v.json", documented(made))
+    assert not list(writing.write(documented(made), {"json": tmp_path / "v.json"}))
     written = read(tmp_path / "v.json")
     jsonschema.validate(written, SCHEMA)
     assert [clause["id"] for clause in written["clauses"]] == list(CLAUSES)
@@ -204,23 +185,6 @@ def test_the_document_holds_to_its_schema_and_lists_every_clause(tmp_path: Path)
 def test_each_clause_in_the_document_has_the_command_that_shows_it_again() -> None:
     for clause in documented(everything_passes())["clauses"]:
         assert clause["replay"] == f"preforkspec check --seed 1 --clause {clause['id']}"
-
-
-def documented(ledger: Ledger) -> dict[str, Any]:
-    return document(
-        ledger,
-        subject={"name": "a", "command": "./a {port}", "port": None, "parameters": []},
-        environment={
-            "kernel": "6.1",
-            "machine": "x86_64",
-            "processors": 2,
-            "python": "3.11",
-            "user": "root",
-            "isolation": "namespaces",
-        },
-        level=Level.MUST,
-        replay="preforkspec check --seed 1",
-    )
 
 
 def test_a_clause_is_done_when_all_of_its_tests_have_reported_or_one_has_failed() -> None:

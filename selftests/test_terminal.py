@@ -10,7 +10,7 @@ from grading.page import Page
 from grading.progress import Progress
 from grading.terminal import Terminal
 from grading.wording import in_ranges, last_lines, plain
-from selftests.test_ledger import documented, everything_passes, found, ledger
+from selftests.findings import documented, everything_passes, found, ledger
 from spec.clause import ClauseId, Level
 from spec.epoll import EPOLL_1
 from spec.lifecycle import LIFECYCLE_1

@@ -161,6 +161,29 @@ class Reaped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Said(Event):
+    """Messages of a child were read, or said in its name: `C`, `F`, or what nobody says."""
+
+    pid: Pid
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered(Event):
+    """A child was told something, by its parent or in its name: `K`, or what nobody says."""
+
+    pid: Pid
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted(Event):
+    """A fault took hold; `how` says which, in words."""
+
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The pool at one moment: live children, and which of them hold which connections.
 

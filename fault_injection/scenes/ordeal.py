@@ -22,7 +22,7 @@ from fault_injection.scenes.wording import named
 from fault_injection.stalls import Network
 from spec.clause import Clause, ClauseId, ids
 from spec.epoll import Ran, judge_run_time
-from spec.event import Phase, Pid, Spawned
+from spec.event import Faulted, Phase, Pid, Spawned
 from spec.lifecycle import LIFECYCLE_1
 from spec.parameters import draw_for_recovery
 from spec.pool import POOL_1
@@ -108,6 +108,7 @@ class Ordeal:
         self.faults += 1
         self.ended += ended
         self._at = self._happened = self.stage.clock()
+        self.stage.watch.write(Faulted(self._at, fault))
         # Whose connections ended by it are its victims; the next one's that ends is not.
         self.stage.broken_holds.clear()
 
