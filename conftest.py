@@ -17,8 +17,10 @@ import pytest
 from conformance import applicable, pace, plans
 from conformance.backstop import Backstop
 from conformance.launches import Launches
+from conformance.records import Record
 from conformance.run_notes import RunNotes
 from conformance.scenes import place_of
+from grading import evidence
 from grading import finding as findings
 from grading.bookkeeper import PLAN, Bookkeeper
 from spec.clause import Clause, ClauseId
@@ -44,6 +46,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("check", "judging a server")
     group.addoption("--server", metavar="CMD", help="the server's command line, with {port} and other placeholders")
     group.addoption("--subject", metavar="FILE", type=Path, help="a profile in TOML, in place of --server")
+    group.addoption(
+        "--sandboxed", metavar="DIR", type=Path, help="confine the server to a sandbox, with this for a home"
+    )
     group.addoption("--port", metavar="N", type=int, help="the port that a server without {port} listens on")
     group.addoption("--service-time", metavar="S", type=float, help="seconds that the server sleeps in each service")
     group.addoption("--clause", metavar="ID", action="append", default=[], help="judge only these clauses or sections")
@@ -53,6 +58,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--seed", metavar="N", type=int, help="draws the second set of parameters (default: random)")
     group.addoption("--json", metavar="FILE", type=Path, help="write the verdict document")
+    group.addoption("--html", metavar="FILE", type=Path, help="write a page for people")
+    group.addoption("--junit", metavar="FILE", type=Path, help="write a report as JUnit XML")
+    group.addoption("--ctrf", metavar="FILE", type=Path, help="write a report as CTRF JSON")
+    group.addoption("--baseline", metavar="FILE", type=Path, help="what is known to fail: red only for what newly does")
+    group.addoption("--strict-baseline", action="store_true", help="red as well for what is listed there and passes")
     group.addoption("--fail-fast", action="store_true", help="stop at the first clause that fails")
     group.addoption("--verdict", action="store_true", help="print a verdict in place of pytest's own report")
     group.addoption("--plans", metavar="N", type=int, help="plans of messages to perform on the parent")
@@ -71,7 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Backstop(), "backstop")
     try:
         chosen = _chosen(config)
-        config.stash[PROFILE] = _profile(config)
+        profile = _profile(config)
+        sandboxed: Path | None = config.option.sandboxed
+        config.stash[PROFILE] = profile if sandboxed is None else profile.sandboxed(sandboxed)
         config.stash[plans.EFFORT] = _effort(config)
         config.stash[plans.REPLAYED] = _replayed(config)
     except (UnknownClause, profiles.ProfileError, NoPlan) as error:
@@ -216,14 +228,22 @@ def pytest_runtest_makereport(
         return report
     error = call.excinfo.value if call.excinfo is not None else None
     launches: Launches | None = getattr(item, "funcargs", {}).get("launches")
-    output = launches.last_output() if launches is not None and error is not None else ""
+    record = launches.last_record() if launches is not None and error is not None else Record()
     seconds = item.stash[SET_UP] + (call.duration if call.when == "call" else 0.0)
     spent = launches.account.close() if launches is not None else {}
     notes = RunNotes(item.config.stash[FOLDER])
     for clause in _clauses(item):
         finding = findings.from_outcome(
-            clause, item.nodeid, error, seen=item.stash.get(SEEN, ""), output=output, seconds=seconds, spent=spent
+            clause,
+            item.nodeid,
+            error,
+            seen=item.stash.get(SEEN, ""),
+            output=record.output,
+            seconds=seconds,
+            spent=spent,
         )
+        if finding.verdict is Verdict.FAIL:
+            finding = replace(finding, evidence=evidence.plain(record.parameters, record.timeline))
         report.user_properties.append((findings.PROPERTY, finding.as_json()))
         if finding.verdict is Verdict.FAIL:
             notes.note_failure(clause)

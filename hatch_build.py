@@ -15,7 +15,7 @@ FOLDERS = (
 )
 FILES = ("conftest.py", "tox.ini", "VERSION")
 # What the tools and the compilers leave behind stays out.
-SUFFIXES = (".py", ".toml", ".json", ".c", ".h")
+SUFFIXES = (".py", ".toml", ".json", ".c", ".h", ".j2", ".css")
 
 
 class SuiteHook(BuildHookInterface[Any]):

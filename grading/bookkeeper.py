@@ -4,16 +4,19 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grading import document as documents
+from grading.baseline import holds, read
 from grading.durations import durations
 from grading.finding import PARAMETERS, PROPERTY, Finding
 from grading.ledger import Ledger, conforms
 from grading.progress import Progress
+from grading.reports import writing
 from grading.terminal import Terminal
 from spec.clause import ClauseId, Level
 from spec.sections import CLAUSES
@@ -38,10 +41,12 @@ class Bookkeeper:
         self.profile = profile
         self.folder = folder
         self.level = Level(config.option.level)
+        # Read now, and not at the end of a check.
+        self.baseline = None if config.option.baseline is None else read(config.option.baseline)
         self.stop: Callable[[str], object] = pytest.exit
         self.terminal = Terminal()
         self.progress = Progress(self.terminal.console)
-        self.began = time.monotonic()
+        self.began, self.started = time.monotonic(), datetime.now(UTC)
         self.isolation = "not tried"
         self.parameters: list[dict[str, Any]] = []
         self._plan: dict[str, list[ClauseId]] = {}
@@ -112,6 +117,7 @@ class Bookkeeper:
             return self._told
         seconds = time.monotonic() - self.began
         self._read_plan()
+        run = documents.Run(began=self.started, seconds=seconds, seed=self.options.seed, level=self.level)
         document = documents.document(
             self.ledger,
             subject={
@@ -121,25 +127,32 @@ class Bookkeeper:
                 "parameters": self.parameters,
             },
             environment=documents.environment(isolation=self.isolation),
-            level=self.level,
+            run=run,
             replay=f"{self.options.again} --seed {self.options.seed}",
         )
-        if self.options.json is not None:
-            # Before anything is printed: whoever reads the terminal may be gone.
-            try:
-                documents.write(self.options.json, document)
-            except OSError as error:
-                self.ledger.suite_errors.append(f"the verdict document could not be written: {error}")
-                document["summary"]["conforms"] = conforms(self.ledger, self.level)
-        conform = conforms(self.ledger, self.level)
+        # Before anything is printed: whoever reads the terminal may be gone.
+        targets = {name: getattr(self.options, name) for name in writing.FORMATS}
+        for error in writing.write(document, {name: path for name, path in targets.items() if path is not None}):
+            self.ledger.suite_errors.append(error)
+            document["summary"]["conforms"] = conforms(self.ledger, self.level)
+        conform = self._conforms()
         self._told = UNDECIDED if conform is None else CONFORMS if conform else FAILS
         self.progress.end()
         self.terminal.verdict(
             self.ledger, document, level=self.level, seed=self.options.seed, seconds=seconds, stopped=stopped
         )
+        if self.baseline is not None:
+            self.terminal.against(self.ledger, self.baseline, strict=self.options.strict_baseline)
+        writing.tell_github(document)
         if self.options.slowest:
             self.terminal.print(durations(self.ledger.findings, most=self.options.slowest))
         return self._told
+
+    def _conforms(self) -> bool | None:
+        """Tell what the exit status says: whether the subject conforms, or is no worse than its baseline."""
+        if self.baseline is None:
+            return conforms(self.ledger, self.level)
+        return holds(self.ledger, self.level, self.baseline, strict=self.options.strict_baseline)
 
     def _clauses_of(self, nodeid: str) -> list[ClauseId]:
         if nodeid not in self._plan:

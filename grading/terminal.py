@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from grading.baseline import Baseline, difference
 from grading.ledger import Judged, Ledger, deciding
 from grading.page import Page
 from grading.wording import INDENT, LABEL, beside, counted, in_ranges, labelled, last_lines, plain, shortened
@@ -147,6 +148,23 @@ class Terminal:
         parts = [Text(f"{counts[each]} {name}", style=STYLES[each]) for each, name in IN_WORDS.items() if counts[each]]
         summary = Text.assemble("\n", words, Text(", ").join(parts), f" ({seconds:.1f} s, seed {seed})")
         self.print(summary, soft_wrap=True)
+
+    def against(self, ledger: Ledger, known: Baseline, *, strict: bool) -> None:
+        """Say how that differs from what was known to fail."""
+        verdicts = {each.clause.id: each.verdict for each in ledger.judged() if each.clause.id in ledger.selected}
+        found = difference(verdicts, known)
+        self._told(found.newly_failing, "newly fails", "bold red")
+        self._told(found.still_failing, "fails, as is known", "dim")
+        for clause in found.still_failing:
+            if known.known[clause]:
+                self._paragraph(clause, known.known[clause])
+        self._told(found.newly_passing, "passes by now: take it out of the baseline", "bold red" if strict else "green")
+        if not found.newly_failing:
+            self.print(Text("nothing newly fails", style="bold green"))
+
+    def _told(self, clauses: Sequence[ClauseId], words: str, style: str) -> None:
+        if clauses:
+            self.print(Text.assemble(("against the baseline: ", "dim"), (f"{in_ranges(clauses)} {words}", style)))
 
     # --- pieces ----------------------------------------------------------------------------------------------------
 
