@@ -49,14 +49,21 @@ def _run(arguments: Sequence[str]) -> int:
         from preforkspec import check
 
         return streams.finish(check.run(asked))
+    if asked.command in ("grade", "grade-one"):
+        from preforkspec import grade
+
+        return streams.finish(grade.run(asked))
     folder = house.move_in()
     if asked.version:
         print(f"preforkspec {house.version(folder)}")
         return 0
-    if asked.command == "clauses":
-        return _printed(import_module("grading.catalogue").show(asked.id))
-    if asked.command == "doctor":
-        return _printed(import_module("doctor.report").show())
+    shown = {
+        "clauses": lambda: import_module("grading.catalogue").show(asked.id),
+        "compare": lambda: import_module("grading.comparison").show(asked.before, asked.after),
+        "doctor": lambda: import_module("doctor.report").show(),
+    }
+    if asked.command in shown:
+        return _printed(shown[asked.command]())
     sys.stderr.write(parser.format_help())
     return options.USAGE
 

@@ -36,9 +36,54 @@ def parser() -> argparse.ArgumentParser:
     _check(commands.add_parser("check", help="judge a server", allow_abbrev=False, epilog=EPILOG))
     clauses = commands.add_parser("clauses", help="the specification, as a table, or one clause in full")
     clauses.add_argument("id", nargs="?", metavar="ID", help="a clause such as pool-2, or a section such as pool")
+    _grade(commands.add_parser("grade", help="grade a class", allow_abbrev=False))
+    _grade_one(commands.add_parser("grade-one", help="grade one submission", allow_abbrev=False))
+    compare = commands.add_parser("compare", help="the difference between two verdicts", allow_abbrev=False)
+    compare.description = "Tell what newly fails, and what newly passes; status 1 where something newly fails."
+    compare.add_argument("before", metavar="BEFORE.json", type=Path, help="a verdict that check --json wrote")
+    compare.add_argument("after", metavar="AFTER.json", type=Path, help="another one")
     commands.add_parser("serve", help="run the reference server", add_help=False)
     commands.add_parser("doctor", help="what this machine allows, and which clauses it could not judge")
     return whole
+
+
+def _grade(grade: argparse.ArgumentParser) -> None:
+    grade.description = "Grade each submission in a folder: a page for each, and a gradebook."
+    grade.add_argument("path", metavar="PATH", type=Path, help="a folder with a folder, an archive or a file for each")
+    grade.add_argument("--out", metavar="DIR", type=Path, required=True, help="where results, pages and gradebook go")
+    _assignment(grade)
+    grade.add_argument(
+        "-n", metavar="WORKERS", dest="workers", type=_workers, default=2, help="submissions at a time; default: 2"
+    )
+
+    grade.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of a Dask cluster, whose workers grade in place of this one"
+    )
+
+
+def _grade_one(grade: argparse.ArgumentParser) -> None:
+    grade.description = "Grade one submission, and write its result: the unit of which a batch is made."
+    grade.add_argument("path", metavar="PATH", type=Path, help="a folder, an archive or a file")
+    grade.add_argument("--out", metavar="FILE", type=Path, required=True, help="where its result goes, as JSON")
+    grade.add_argument("--name", metavar="NAME", type=_file_name, help="what it is called; default: as its file")
+    grade.add_argument("--gradescope", metavar="FILE", type=Path, help="write a results.json for Gradescope as well")
+    grade.add_argument("--changed", metavar="T", type=_number, help="when it was handed in, in seconds of the epoch")
+    _assignment(grade)
+
+
+def _assignment(grade: argparse.ArgumentParser) -> None:
+    grade.add_argument("--subject", metavar="FILE", type=Path, help="how to build and start each, in TOML")
+    grade.add_argument("--rubric", metavar="FILE", type=Path, help="what each clause is worth, in TOML")
+    grade.add_argument("--seed", metavar="N", type=_whole, help="draws parameters, the same for all; default: 1")
+    grade.add_argument(
+        "--allow-unsandboxed", action="store_true", help="run submissions as you, where no sandbox can be had"
+    )
+
+
+def _file_name(text: str) -> str:
+    if not text or "/" in text or "\0" in text or text.startswith("."):
+        raise argparse.ArgumentTypeError(f"expected a name that is fit for a file, not {text!r}")
+    return text
 
 
 def _check(check: argparse.ArgumentParser) -> None:
@@ -50,6 +95,9 @@ def _check(check: argparse.ArgumentParser) -> None:
         help="its command line, with {port} {min_spare} {max_spare} {max_connections} {max_children} where they go",
     )
     subject.add_argument("--subject", metavar="FILE", type=Path, help="a profile in TOML, in place of --server")
+    subject.add_argument(
+        "--sandboxed", metavar="DIR", type=Path, help="confine it: it finds this folder as its own, and little else"
+    )
     subject.add_argument("--port", metavar="N", type=_port, help="the port of a server without {port} in its command")
     subject.add_argument("--service-time", metavar="S", type=_seconds, help="seconds that it sleeps in each service")
     judging = check.add_argument_group("judging")
@@ -63,6 +111,15 @@ def _check(check: argparse.ArgumentParser) -> None:
     )
     judging.add_argument("--level", choices=["must", "should"], help="the clauses that decide the status: must alone")
     judging.add_argument("--fail-fast", action="store_true", help="stop at the first clause that fails")
+    judging.add_argument(
+        "--baseline",
+        metavar="FILE",
+        type=Path,
+        help="what is known to fail, a verdict or a list: red only for more",
+    )
+    judging.add_argument(
+        "--strict-baseline", action="store_true", help="what is known to fail, and passes by now, is a failure, too"
+    )
     judging.add_argument("--patience", metavar="X", type=_patience, default=1.0, help="scale all waits; default: 1")
     judging.add_argument("--seed", metavar="N", type=_whole, help="draws the second set of parameters; default: random")
     judging.add_argument("--plans", metavar="N", type=_count, help="plans of messages to perform; default: 30")
@@ -77,6 +134,9 @@ def _check(check: argparse.ArgumentParser) -> None:
     )
     reports = check.add_argument_group("reports")
     reports.add_argument("--json", metavar="FILE", type=Path, help="write the verdict here")
+    reports.add_argument("--html", metavar="FILE", type=Path, help="write a page that shows it, for people")
+    reports.add_argument("--junit", metavar="FILE", type=Path, help="write it as JUnit XML")
+    reports.add_argument("--ctrf", metavar="FILE", type=Path, help="write it as CTRF JSON")
     reports.add_argument(
         "--durations",
         metavar="N",

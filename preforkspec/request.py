@@ -13,6 +13,7 @@ from pathlib import Path
 # Tests mostly wait: three at a time need not half of two processors. A server that sleeps leaves room for another.
 WORKERS, SLEEPERS_WORKERS = 3, 4
 MOST_OF_A_PLAN = 1 << 20  # characters
+REPORTS = ("json", "html", "junit", "ctrf")  # the options that name a file to write
 SOAKED = "recovery-17"  # the clause that a soak decides
 
 
@@ -32,6 +33,8 @@ def options(asked: argparse.Namespace) -> list[str]:
             raise BadRequest(f"--soak: expected no --clause but {SOAKED}, which is all that a soak decides")
         selectors = [SOAKED]
     level = asked.level or _level_of(_examine_selection(asked, selectors))
+    if asked.strict_baseline and asked.baseline is None:
+        raise BadRequest("--strict-baseline: expected with --baseline FILE; nothing is known to fail")
     service_time = _service_time(asked)
     if asked.workers is None:
         asked.workers = SLEEPERS_WORKERS if service_time else WORKERS
@@ -48,11 +51,14 @@ def options(asked: argparse.Namespace) -> list[str]:
 def _judging_options(asked: argparse.Namespace, selectors: list[str]) -> Iterator[str]:
     for name in selectors:
         yield f"--clause={name}"
-    if asked.json is not None:
-        yield f"--json={_examine_target(asked.json)}"
+    for name in REPORTS:
+        if (path := getattr(asked, name)) is not None:
+            yield f"--{name}={_examine_target(name, path)}"
     if asked.replay is not None:
         yield f"--replay={_examine_plan(asked.replay)}"
-    flags = {"fail-fast": asked.fail_fast, "deep": asked.deep}
+    if asked.baseline is not None:
+        yield f"--baseline={_examine_baseline(asked.baseline)}"
+    flags = {"fail-fast": asked.fail_fast, "deep": asked.deep, "strict-baseline": asked.strict_baseline}
     yield from (f"--{name}" for name, is_given in flags.items() if is_given)
     numbers = {"seed": asked.seed, "plans": asked.plans, "plan-length": asked.plan_length, "slowest": asked.durations}
     yield from (f"--{name}={number}" for name, number in numbers.items() if number is not None)
@@ -71,7 +77,7 @@ def _examine_folder() -> None:
 
 def _examine_texts(asked: argparse.Namespace) -> None:
     """Refuse what is no text: it could not be told to the workers, nor written in the document."""
-    for given in (asked.server, asked.subject, asked.json):
+    for given in (asked.server, asked.subject, *(getattr(asked, name) for name in REPORTS)):
         if given is not None and any("\ud800" <= sign <= "\udfff" for sign in str(given)):
             raise BadRequest(f"{str(given)!a}: expected UTF-8")
 
@@ -116,6 +122,10 @@ def _subject_options(asked: argparse.Namespace) -> list[tuple[str, str]]:
         options.append(("--server", asked.server))
     if asked.subject is not None:
         options.append(("--subject", str(asked.subject)))
+    if asked.sandboxed is not None:
+        if not asked.sandboxed.is_dir():
+            raise BadRequest(f"--sandboxed {asked.sandboxed}: no such folder; expected the server's own")
+        options.append(("--sandboxed", str(asked.sandboxed)))
     if asked.port is not None:
         options.append(("--port", str(asked.port)))
     if asked.service_time is not None:
@@ -136,15 +146,24 @@ def _examine_plan(path: Path) -> str:
         raise BadRequest(f"--replay {path}: {error}") from error
 
 
-def _examine_target(path: Path) -> Path:
-    """Make sure that the verdict document can be written at the end, so that no run is lost."""
+def _examine_baseline(path: Path) -> Path:
+    baseline = import_module("grading.baseline")
+    try:
+        baseline.read(path)
+    except baseline.NoBaseline as error:
+        raise BadRequest(f"--baseline {error}") from error
+    return path.absolute()
+
+
+def _examine_target(name: str, path: Path) -> Path:
+    """Make sure that a report can be written at the end, so that no run is lost."""
     target = path.absolute()
     if target.is_dir():
-        raise BadRequest(f"--json {path}: is a folder; expected a file")
+        raise BadRequest(f"--{name} {path}: is a folder; expected a file")
     if not target.parent.is_dir():
-        raise BadRequest(f"--json {path}: no folder {target.parent}; expected a file in a folder that exists")
+        raise BadRequest(f"--{name} {path}: no folder {target.parent}; expected a file in a folder that exists")
     if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise BadRequest(f"--json {path}: may not be written")
+        raise BadRequest(f"--{name} {path}: may not be written")
     return target
 
 

@@ -52,6 +52,36 @@ def test_ids_and_sections_are_selected_with_blanks_commas_and_again(tmp_path: Pa
     assert judged == {"pool-1", "epoll-2", "recycle-1", "http-1", "http-2", "http-3", "http-4"}
 
 
+def test_each_report_that_is_asked_for_is_written(tmp_path: Path, hasty_server: str) -> None:
+    asked = [f"--{name}={name}.out" for name in ("json", "html", "junit", "ctrf")]
+    done = preforkspec("check", "--server", hasty_server, "-n", "1", "--clause", "http-2", *asked, cwd=tmp_path)
+    assert done.status == 1
+    for name, part in (
+        ("json", '"schema": 1'),
+        ("html", "<!doctype html>"),
+        ("junit", "<testsuites>"),
+        ("ctrf", '"CTRF"'),
+    ):
+        assert part in (tmp_path / f"{name}.out").read_text(encoding="utf-8")
+    shown = {each["clause"]: each for each in read(tmp_path / "json.out")["evidence"]}
+    assert shown["http-2"]["timeline"]["events"]
+
+
+def test_what_is_known_to_fail_is_not_red_and_what_is_listed_and_passes_is_told(
+    tmp_path: Path, hasty_server: str
+) -> None:
+    known = '[[known]]\nclause = "http-2"\nreason = "a body too short"\n[[known]]\nclause = "http-1"\nreason = "old"\n'
+    (tmp_path / "known.toml").write_text(known, encoding="utf-8")
+    asked = ("check", "--server", hasty_server, "-n", "1", "--clause", "http-1", "http-2", "--baseline", "known.toml")
+    done = preforkspec(*asked, cwd=tmp_path)
+    assert done.status == 0
+    assert "against the baseline: http-2 fails, as is known" in done.out
+    assert "http-2      a body too short" in done.out
+    assert "against the baseline: http-1 passes by now" in done.out
+    assert done.out.rstrip().endswith("nothing newly fails")
+    assert preforkspec(*asked, "--strict-baseline", cwd=tmp_path).status == 1
+
+
 def test_a_failing_clause_is_told_as_required_seen_and_again(tmp_path: Path, hasty_server: str) -> None:
     done = preforkspec(
         "check", "--server", hasty_server, "-n", "1", "--clause", "http-2", "--json", "verdict.json", cwd=tmp_path

@@ -1,0 +1,132 @@
+"""Grades a class: each submission once, several at a time, and a killed run goes on where it stopped.
+
+A submission's result lands whole, or not at all, in `results/NAME.json`; whatever is there already, and was graded by
+the same rules, is not graded again. Each is graded by a process of its own: what becomes of one is nobody else's.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from grading import gradebook
+from grading.grade_one import SCHEMA, Assignment, Outcome, digest
+from grading.page import Page
+from grading.reports import writing
+from grading.submissions import Submission
+from grading.wording import counted
+
+RESULTS = "results"
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One submission and what came of it, as plain values (`grade_one`)."""
+
+    submission: Submission
+    result: dict[str, Any]
+
+
+# Grades submissions in whatever way; gives each with its result as it is done.
+Grader = Callable[[Sequence[Submission]], Iterator[tuple[Submission, dict[str, Any]]]]
+
+
+def run(handed_in: Sequence[Submission], assignment: Assignment, out: Path, *, grade: Grader) -> list[Graded]:
+    """Grade all that are not graded yet, and write the pages and the gradebook; gives all results, by name."""
+    (out / RESULTS).mkdir(parents=True, exist_ok=True)
+    known = {each.name: result for each in handed_in if (result := known_result(each, assignment, out)) is not None}
+    left = [each for each in handed_in if each.name not in known]
+    console = Page(file=sys.stderr)
+    if known:
+        console.print(f"{counted(len(known), 'submission')} graded before, {len(left)} to go")
+    graded = [Graded(each, known[each.name]) for each in handed_in if each.name in known]
+    for each in graded:
+        gradebook.write_page(each.result, out)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("grading", total=len(handed_in), completed=len(known))
+        for submission, result in grade(left):
+            graded.append(Graded(submission, result))
+            keep(result, out)
+            gradebook.write_page(result, out)
+            score = result["score"]
+            progress.console.print(
+                f"{submission.name}: {score['points']:g} of {score['out_of']:g} ({result['outcome']})"
+            )
+            progress.advance(task)
+    graded.sort(key=lambda each: each.submission.name)
+    gradebook.write([each.result for each in graded], out)
+    return graded
+
+
+def keep(result: Mapping[str, Any], out: Path) -> None:
+    """Write a result where a later run finds it."""
+    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+    writing.put(out / RESULTS / f"{result['submission']['name']}.json", text)
+
+
+def side_by_side(
+    work: Sequence[Submission], grade: Callable[[Submission], dict[str, Any]], *, workers: int
+) -> Iterator[tuple[Submission, dict[str, Any]]]:
+    """Grade so many at a time; gives each as it is done."""
+    executor = ThreadPoolExecutor(workers)
+    try:
+        running: dict[Future[dict[str, Any]], Submission] = {executor.submit(grade, each): each for each in work}
+        while running:
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(done), done.result()
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def known_result(submission: Submission, assignment: Assignment, out: Path) -> dict[str, Any] | None:
+    """Give what is there of a submission, where it is of the same contents, by the same rules, and was decided."""
+    try:
+        result: dict[str, Any] = json.loads((out / RESULTS / f"{submission.name}.json").read_text(encoding="utf-8"))
+        same = (
+            result["schema"] == SCHEMA
+            and result["assignment"] == assignment.digest()
+            and result["submission"]["digest"] == digest(submission)
+            and result["outcome"] != Outcome.BROKEN.value
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return result if same else None
+
+
+def by_itself(submission: Submission, assignment: Assignment, *, options: Sequence[str]) -> dict[str, Any]:
+    """Grade one submission in a process of its own; `options` are those of `grade-one` that say what by."""
+    with tempfile.TemporaryDirectory(prefix="preforkspec-") as scratch:
+        target = Path(scratch) / "result.json"
+        asked = ["grade-one", str(submission.path), "--out", str(target), "--name", submission.name, *options]
+        done = subprocess.run([*assignment.command, *asked], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        try:
+            result: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            why = f"status {done.returncode}: {said[-1] if said else 'it said nothing'}"
+            return broken(submission, assignment, why)
+    return result
+
+
+def broken(submission: Submission, assignment: Assignment, why: str) -> dict[str, Any]:
+    """Give the result of a submission that the suite could not grade: it costs nothing, and is for a person."""
+    out_of = assignment.rubric.out_of
+    return {
+        "schema": SCHEMA,
+        "submission": {"name": submission.name, "digest": digest(submission), "changed": None, "left_out": []},
+        "assignment": assignment.digest(),
+        "seed": assignment.seed,
+        "sandbox": "full" if assignment.sandboxed else "none",
+        "outcome": Outcome.BROKEN.value,
+        "why": why,
+        "score": {"points": 0, "out_of": out_of, "lines": [], "flags": [f"could not be graded: {why}"], "notes": []},
+        "verdict": None,
+    }

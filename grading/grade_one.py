@@ -1,0 +1,226 @@
+"""Grades one submission: the stateless unit of a batch, `preforkspec grade-one PATH --out result.json`.
+
+Lays it out, builds it and has it judged, the last two in a sandbox; scores the verdict. The same submission, profile,
+rubric and seed give the same grade. Whatever is wrong with the submission is its result, and no error of ours.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from grading import rubric as rubrics
+from grading import submissions
+from grading.document import version
+from grading.rubric import Rubric, Score
+from grading.submissions import LaidOut, Submission, Unacceptable
+from subject.build import BuildFailed, build
+from subject.profile import Profile
+
+SCHEMA = 1
+# A check is cut short by its own budgets; one that hangs all the same is ended.
+JUDGED_WITHIN = 900.0  # seconds
+BUILT_WITHIN = 120.0
+SECONDS_A_DAY = 86_400
+
+
+class Outcome(Enum):
+    """How far a submission came."""
+
+    JUDGED = "judged"
+    NOT_BUILT = "not built"
+    UNACCEPTABLE = "unacceptable"  # it could not even be laid out
+    BROKEN = "broken"  # the suite could not judge it: for a person
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """What all submissions of a class are graded by.
+
+    `command` is how this program is called again, `texts` are what profile and rubric were read from, by their options.
+    """
+
+    profile: Profile
+    rubric: Rubric
+    seed: int
+    command: Sequence[str]
+    texts: Mapping[str, str]
+    sandboxed: bool = True
+
+    def digest(self) -> str:
+        """Give what a grade depends on beside the submission, in a few letters."""
+        given = [
+            version(),
+            self.profile.model_dump_json(exclude={"cwd", "name"}),
+            self.rubric.model_dump_json(),
+            str(self.seed),
+            str(self.sandboxed),
+        ]
+        return hashlib.sha256("\0".join(given).encode()).hexdigest()[:16]
+
+
+def grade(submission: Submission, assignment: Assignment) -> dict[str, Any]:
+    """Grade one submission; gives its result as plain values."""
+    with tempfile.TemporaryDirectory(prefix="preforkspec-", ignore_cleanup_errors=True) as scratch:
+        # The subject is somebody else, and has to get there.
+        Path(scratch).chmod(0o711)
+        work = _Work(submission, assignment, Path(scratch))
+        try:
+            return work.result()
+        finally:
+            submissions.remove(Path(scratch) / "handed in")
+
+
+class _Work:
+    """One submission on its way."""
+
+    def __init__(self, submission: Submission, assignment: Assignment, scratch: Path) -> None:
+        self.submission = submission
+        self.assignment = assignment
+        self.scratch = scratch
+        self.left_out: list[str] = []
+
+    def result(self) -> dict[str, Any]:
+        """Go as far as it comes."""
+        rubric = self.assignment.rubric
+        try:
+            laid_out = submissions.lay_out(self.submission, self._folder("handed in"))
+        except Unacceptable as error:
+            return self._told(
+                Outcome.UNACCEPTABLE, str(error), rubrics.unbuilt(rubric, str(error), days_late=self._days_late())
+            )
+        self.left_out = laid_out.left_out
+        try:
+            folder = self._built(laid_out)
+        except (BuildFailed, Unacceptable) as error:
+            return self._told(
+                Outcome.NOT_BUILT, str(error), rubrics.unbuilt(rubric, str(error), days_late=self._days_late())
+            )
+        verdict, why = self._judged(folder)
+        if verdict is None:
+            score = Score(points=0, out_of=rubric.out_of, flags=(f"could not be judged: {why}",))
+            return self._told(Outcome.BROKEN, why, score)
+        return self._told(
+            Outcome.JUDGED, "", rubrics.score(verdict, rubric, days_late=self._days_late()), verdict=verdict
+        )
+
+    def _folder(self, name: str) -> Path:
+        folder = self.scratch / name
+        folder.mkdir(mode=0o755)
+        return folder
+
+    def _built(self, laid_out: LaidOut) -> Path:
+        """Build it, and give the folder with what came of it. Raises BuildFailed and Unacceptable."""
+        profile = self.assignment.profile
+        if profile.build is None:
+            return laid_out.folder
+        if not self.assignment.sandboxed:
+            build(profile.model_copy(update={"cwd": laid_out.folder}), within=BUILT_WITHIN)
+            return laid_out.folder
+        made = LaidOut(self._folder("built"), self.left_out)
+        build(
+            profile.sandboxed(laid_out.folder),
+            within=BUILT_WITHIN,
+            then=lambda folder: submissions.copy(folder, made),
+        )
+        return made.folder
+
+    def _judged(self, folder: Path) -> tuple[dict[str, Any] | None, str]:
+        """Have it judged; gives the verdict document, or why there is none."""
+        profile, document = self.scratch / "profile.toml", self.scratch / "verdict.json"
+        profile.write_text(_as_toml(self.assignment.profile, folder, self.submission.name), encoding="utf-8")
+        asked = ["check", "--subject", str(profile), "--json", str(document), "--seed", str(self.assignment.seed)]
+        if self.assignment.sandboxed:
+            asked += ["--sandboxed", str(folder)]
+        try:
+            done = subprocess.run(
+                [*self.assignment.command, *asked, "-n", "1"],
+                cwd=self.scratch,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=JUDGED_WITHIN,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return None, f"it was not judged after {JUDGED_WITHIN:.0f} s"
+        try:
+            verdict: dict[str, Any] = json.loads(document.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            return None, f"the check ended with status {done.returncode}: {said[-1] if said else 'it said nothing'}"
+        return verdict, ""
+
+    def _days_late(self) -> int:
+        late = self.assignment.rubric.late
+        if late is None:
+            return 0
+        after = self.submission.changed_at - late.due.timestamp()
+        return max(0, -int(-after // SECONDS_A_DAY))
+
+    def _told(
+        self, outcome: Outcome, why: str, score: Score, *, verdict: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        changed = datetime.fromtimestamp(self.submission.changed_at, UTC)
+        return {
+            "schema": SCHEMA,
+            "submission": {
+                "name": self.submission.name,
+                "digest": digest(self.submission),
+                "changed": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "left_out": self.left_out,
+            },
+            "assignment": self.assignment.digest(),
+            "seed": self.assignment.seed,
+            "sandbox": "full" if self.assignment.sandboxed else "none",
+            "outcome": outcome.value,
+            "why": why,
+            "score": asdict(score) | {"lines": [_line(line) for line in score.lines]},
+            "verdict": verdict,
+        }
+
+
+def _line(line: rubrics.Line) -> dict[str, Any]:
+    return {**asdict(line), "verdict": line.verdict.value}
+
+
+def _as_toml(profile: Profile, folder: Path, name: str) -> str:
+    """Write a profile down for a check, without its build, which is done: JSON's texts and numbers are TOML's."""
+    kept = profile.model_dump(mode="json", exclude={"build", "cwd", "name"}, exclude_none=True)
+    plain = {"name": name, "cwd": str(folder), **kept}
+    tables = {key: plain.pop(key) for key in ("env", "settle") if key in plain}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
+    for key, table in tables.items():
+        lines += [f"[{key}]", *(f"{json.dumps(each)} = {json.dumps(value)}" for each, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def digest(submission: Submission) -> str:
+    """Give what tells one submission's contents from others: of a folder, its files' names, contents and rights."""
+    known = hashlib.sha256()
+    path = submission.path
+    if not path.is_dir():
+        _add_file(known, path)
+        return known.hexdigest()[:16]
+    for where, folders, files in os.walk(path, followlinks=False):
+        folders.sort()
+        for name in sorted(files):
+            entry = Path(where) / name
+            known.update(f"{entry.relative_to(path)!s}\0{entry.lstat().st_mode}\0".encode("utf-8", "backslashreplace"))
+            if entry.is_symlink():
+                known.update(os.fsencode(entry.readlink()))
+            elif entry.is_file():
+                _add_file(known, entry)
+    return known.hexdigest()[:16]
+
+
+def _add_file(known: "hashlib._Hash", path: Path) -> None:
+    with path.open("rb") as file:
+        while chunk := file.read(submissions.CHUNK):
+            known.update(chunk)

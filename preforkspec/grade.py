@@ -1,0 +1,98 @@
+"""`preforkspec grade` and `grade-one`: makes sure that the request makes sense, then has the submissions graded."""
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from preforkspec import house, remote
+from preforkspec.options import USAGE
+
+DEFAULT_SEED = 1  # the same for all of a class, and the same tomorrow
+
+
+class BadRequest(Exception):
+    """What was asked for can't be done; the text is one line for the user."""
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Grade, and give the exit status: 0 once all was graded, 3 where a person must look at some."""
+    folder = house.move_in()
+    try:
+        assignment = _assignment(asked, folder)
+        handed_in = _handed_in(asked)
+        _insist_on_target(asked)
+    except BadRequest as error:
+        sys.stderr.write(f"preforkspec {asked.command}: {error}\n")
+        return USAGE
+    grading = import_module("grading.grading")
+    if asked.command == "grade-one":
+        return int(grading.one(handed_in[0], assignment, asked.out, for_gradescope=asked.gradescope))
+    given = [f"--seed={assignment.seed}"]
+    given += [f"--{name}={path.absolute()}" for name in ("subject", "rubric") if (path := getattr(asked, name))]
+    if asked.allow_unsandboxed:
+        given.append("--allow-unsandboxed")
+    where = grading.Where(workers=asked.workers, scheduler=asked.scheduler, remote=remote.grade)
+    try:
+        return int(grading.all_of(handed_in, assignment, asked.out, asked=given, where=where))
+    except import_module("grading.cluster").NoCluster as error:
+        sys.stderr.write(f"preforkspec grade: {error}\n")
+        return USAGE
+
+
+def _assignment(asked: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401 - a type of the suite's
+    profiles, rubrics = import_module("subject.profile"), import_module("grading.rubric")
+    grade_one = import_module("grading.grade_one")
+    subject = asked.subject or folder / "subjects" / "assignment" / "profile.toml"
+    try:
+        profile, rubric = profiles.from_file(subject), rubrics.read(asked.rubric)
+        texts = {
+            name: path.read_text(encoding="utf-8")
+            for name, path in (("subject", subject), ("rubric", asked.rubric))
+            if path
+        }
+    except (profiles.ProfileError, rubrics.RubricError) as error:
+        raise BadRequest(str(error)) from error
+    rung, why = import_module("subject.isolation").rung()
+    if rung == "none" and not asked.allow_unsandboxed:
+        raise BadRequest(f"no sandbox can be had here ({why}); expected one, or --allow-unsandboxed")
+    return grade_one.Assignment(
+        profile=profile,
+        rubric=rubric,
+        seed=DEFAULT_SEED if asked.seed is None else asked.seed,
+        command=remote.command(),
+        texts=texts,
+        sandboxed=rung != "none",
+    )
+
+
+def _handed_in(asked: argparse.Namespace) -> list[Any]:
+    submissions = import_module("grading.submissions")
+    try:
+        if asked.command == "grade":
+            return list(submissions.found(asked.path))
+        if not asked.path.exists():
+            raise BadRequest(f"{asked.path}: no such file or folder; expected a submission")
+        name = asked.name or submissions.name_of(asked.path)
+        return [submissions.Submission(name, asked.path, asked.changed)]
+    except submissions.Unacceptable as error:
+        raise BadRequest(str(error)) from error
+
+
+def _insist_on_target(asked: argparse.Namespace) -> None:
+    out = asked.out.absolute()
+    if asked.command == "grade-one":
+        for name in ("out", "gradescope"):
+            path = getattr(asked, name)
+            if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+                raise BadRequest(f"--{name} {path}: expected a file in a folder that exists")
+        return
+    if out.exists() and not out.is_dir():
+        raise BadRequest(f"--out {asked.out}: is a file; expected a folder, or one that can be made")
+    if out == asked.path.absolute() or asked.path.absolute() in out.parents:
+        raise BadRequest(f"--out {asked.out}: is within the submissions; expected a folder of its own")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadRequest(f"--out {asked.out}: {error.strerror}; expected a folder that can be made") from error

@@ -1,0 +1,49 @@
+"""What a worker of a cluster is asked to do: grade one submission, which comes along, and give its result.
+
+In the launcher's package, as this is what an installed suite has on the import path of every machine.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def command() -> list[str]:
+    """Give the command that calls this program again, wherever it is; -P as the current folder is not ours."""
+    package = Path(__file__).resolve().parent.parent
+    code = f"import sys; sys.path.insert(0, {str(package)!r}); from preforkspec.__main__ import main; sys.exit(main())"
+    return [sys.executable, "-P", "-c", code]
+
+
+def grade(packed: bytes, order: Mapping[str, Any]) -> dict[str, Any]:
+    """Grade a submission that is one file, an archive mostly; `order` says what by, and what it is called.
+
+    Raises RuntimeError where there is no result, with what was said of that.
+    """
+    with tempfile.TemporaryDirectory(prefix="preforkspec-") as scratch:
+        folder = Path(scratch)
+        submission, result = folder / "handed in" / order["file"], folder / "result.json"
+        submission.parent.mkdir()
+        submission.write_bytes(packed)
+        options = [f"--name={order['name']}", f"--changed={order['changed']}", f"--seed={order['seed']}"]
+        for rule, text in order["texts"].items():
+            (folder / f"{rule}.toml").write_text(text, encoding="utf-8")
+            options.append(f"--{rule}={folder / rule}.toml")
+        if not order["sandboxed"]:
+            options.append("--allow-unsandboxed")
+        done = subprocess.run(
+            [*command(), "grade-one", str(submission), "--out", str(result), *options],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        try:
+            graded: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise RuntimeError(f"status {done.returncode}: {said[-1] if said else 'it said nothing'}") from None
+        return graded

@@ -1,0 +1,199 @@
+"""Grading as a teacher does it: a folder in, pages and a gradebook out; and what one submission leads to."""
+
+import csv
+import json
+import os
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from grading import batch, gradebook, rubric
+from grading.grade_one import Assignment, digest
+from grading.reports import grade_page, gradescope
+from grading.submissions import Submission
+from selftests.command_line import COMMAND, preforkspec, read
+from selftests.findings import documented, everything_passes, found
+from selftests.test_report_page import Page
+from selftests.test_reports import NASTY
+from spec.epoll import EPOLL_1
+from spec.pool import POOL_9
+from spec.sections import CLAUSES
+from spec.verdict import Verdict
+from subject import isolation
+from subject.profile import Profile
+
+RUBRIC = rubric.read(None)
+ASSIGNMENT = Assignment(profile=Profile(command="./a {port}"), rubric=RUBRIC, seed=1, command=COMMAND, texts={})
+RESULTS = json.loads((Path(__file__).parent / "formats" / "gradescope.schema.json").read_text(encoding="utf-8"))
+sandboxed = pytest.mark.skipif(
+    isolation.rung()[0] != "full" or shutil.which("cc") is None, reason="no sandbox, or no C compiler"
+)
+
+# Does what the shortest of submissions might: nothing that is asked for.
+DONE_AT_ONCE = "int main(void) { return 0; }"
+
+
+def result(name: str = "ada", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever stands in a result
+    """Give the result of a submission that fails one clause, and of which one could not be decided."""
+    document = documented(everything_passes(found(POOL_9.id, Verdict.FAIL), found(EPOLL_1.id, Verdict.INCONCLUSIVE)))
+    score = rubric.score(document, RUBRIC)
+    lines = [{**asdict(line), "verdict": line.verdict.value} for line in score.lines]
+    plain = {
+        "schema": 1,
+        "submission": {"name": name, "digest": "0", "changed": None, "left_out": []},
+        "assignment": ASSIGNMENT.digest(),
+        "seed": 1,
+        "sandbox": "full",
+        "outcome": "judged",
+        "why": "",
+        "score": {**asdict(score), "lines": lines},
+        "verdict": document,
+    }
+    return plain | more
+
+
+def unbuilt(name: str, why: str) -> dict[str, Any]:
+    score = {**asdict(rubric.unbuilt(RUBRIC, why)), "lines": []}
+    return result(name, outcome="not built", why=why, verdict=None, score=score)
+
+
+@pytest.mark.parametrize("given", [result(), unbuilt("bob", NASTY)], ids=["judged", "not built"])
+def test_gradescope_gets_what_its_documentation_asks_for(given: dict[str, Any]) -> None:
+    jsonschema.validate(json.loads(gradescope.render(given)), RESULTS)
+
+
+def test_gradescope_gets_a_test_for_each_clause_and_scores_that_add_up() -> None:
+    given = result()
+    results = json.loads(gradescope.render(given))
+    assert [test["number"] for test in results["tests"]] == list(CLAUSES)
+    assert round(sum(test["score"] for test in results["tests"]), 2) == results["score"] == given["score"]["points"]
+    status = {test["number"]: test.get("status") for test in results["tests"]}
+    assert (status["pool-9"], status["pool-8"], status["epoll-1"]) == ("failed", "passed", None)
+    assert "for a person to look at: epoll-1: inconclusive" in results["output"]
+
+
+def test_the_gradebook_has_a_line_for_each_and_no_formula(tmp_path: Path) -> None:
+    given = [result(), unbuilt("bob", "=HYPERLINK(1)\n@x")]
+    gradebook.write(given, tmp_path)
+    with (tmp_path / "gradebook.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["submission"], float(line["points"]), line["outcome"]) for line in lines] == [
+        ("ada", given[0]["score"]["points"], "judged"),
+        ("bob", 0.0, "not built"),
+    ]
+    sections = grade_page.points_by_section(given[0])
+    assert sum(float(lines[0][name]) for name in sections) == pytest.approx(given[0]["score"]["points"])
+    assert gradebook.cell("=1+1") == "'=1+1"
+    assert gradebook.cell("a\x1b[2J\nb") == "a[2J b"
+
+
+def test_a_students_page_has_the_points_and_the_verdict() -> None:
+    text = " ".join(Page(grade_page.render(result())).text.split())
+    for part in ("ada", "of 100 points", "epoll-1: inconclusive", POOL_9.text, "The size of the pool"):
+        assert part in text
+
+
+def test_the_page_of_what_was_not_built_says_why_and_is_no_markup() -> None:
+    page = grade_page.render(unbuilt("bob", NASTY))
+    assert "<script" not in page
+    assert "Not built" in Page(page).text
+    assert "alert(1)" in Page(page).text
+
+
+def test_the_index_leads_to_each_page(tmp_path: Path) -> None:
+    given = [result(), unbuilt("bob", "make: error")]
+    for each in given:
+        gradebook.write_page(each, tmp_path)
+    gradebook.write(given, tmp_path)
+    index = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+    leads = [at["href"] for tag, at in index.elements if tag == "a" and at.get("href")]
+    assert leads == ["pages/ada.html", "pages/bob.html"]
+    assert all((tmp_path / str(each)).is_file() for each in leads)
+
+
+def test_a_result_of_the_same_files_by_the_same_rules_is_taken_and_no_other(tmp_path: Path) -> None:
+    work, out = tmp_path / "ada", tmp_path / "out"
+    work.mkdir()
+    (work / "a.c").write_text("1", encoding="utf-8")
+    (out / "results").mkdir(parents=True)
+    handed_in = Submission("ada", work)
+    made = result()
+    made["submission"]["digest"] = digest(handed_in)
+    batch.keep(made, out)
+    assert batch.known_result(handed_in, ASSIGNMENT, out) is not None
+    other = Assignment(profile=ASSIGNMENT.profile, rubric=RUBRIC, seed=2, command=COMMAND, texts={})
+    assert batch.known_result(handed_in, other, out) is None
+    batch.keep(made | {"outcome": "broken"}, out)
+    assert batch.known_result(handed_in, ASSIGNMENT, out) is None
+    batch.keep(made, out)
+    (work / "a.c").write_text("2", encoding="utf-8")
+    assert batch.known_result(handed_in, ASSIGNMENT, out) is None
+    (out / "results" / "ada.json").write_text("{", encoding="utf-8")
+    assert batch.known_result(handed_in, ASSIGNMENT, out) is None
+
+
+@sandboxed
+def test_a_class_is_graded_with_one_command_and_not_again(tmp_path: Path) -> None:
+    handed_in = tmp_path / "handed in"
+    (handed_in / "broken").mkdir(parents=True)
+    (handed_in / "broken" / "prefork.c").write_text("int main(void) {", encoding="utf-8")
+    (handed_in / "done.c").write_text(DONE_AT_ONCE, encoding="utf-8")
+    (handed_in / "no archive.zip").write_bytes(b"PK")
+    done = preforkspec("grade", "handed in", "--out", "report", cwd=tmp_path)
+    assert done.status == 0, done.err
+    with (tmp_path / "report" / "gradebook.csv").open(encoding="utf-8", newline="") as file:
+        outcomes = {line["submission"]: (line["outcome"], line["points"]) for line in csv.DictReader(file)}
+    assert outcomes == {
+        "broken": ("not built", "0.0"),
+        "done": ("judged", "0.0"),
+        "no_archive": ("unacceptable", "0.0"),
+    }
+    verdict = read(tmp_path / "report" / "results" / "done.json")["verdict"]
+    assert [each["id"] for each in verdict["clauses"] if each["verdict"] == "fail"] == ["lifecycle-1"]
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        "gradebook.csv",
+        "index.html",
+        "pages",
+        "results",
+    ]
+    again = preforkspec("grade", "handed in", "--out", "report", cwd=tmp_path)
+    assert again.status == 0
+    assert again.err.startswith("3 submissions graded before, 0 to go")
+
+
+@sandboxed
+def test_what_is_late_costs_points_by_when_it_was_changed(tmp_path: Path) -> None:
+    (tmp_path / "done.c").write_text("int main(void) { return 1 }", encoding="utf-8")
+    os.utime(tmp_path / "done.c", (0, 0))
+    rules = "build_failure = 50\n[late]\ndue = 1970-01-03T00:00:00Z\nper_day = 10\nat_most = 30\n"
+    (tmp_path / "rubric.toml").write_text(rules, encoding="utf-8")
+    for changed, points in ((0, 50), (2.5 * 86_400, 40), (time.time(), 20)):
+        asked = ("grade-one", "done.c", "--out", "r.json", "--rubric", "rubric.toml", f"--changed={changed}")
+        assert preforkspec(*asked, cwd=tmp_path).status == 0
+        assert read(tmp_path / "r.json")["score"]["points"] == points
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("none", "--out", "r"), "none: no such file or folder"),
+        (("empty", "--out", "r"), "empty: nothing in it"),
+        (("work", "--out", "work/report"), "--out work/report: is within the submissions"),
+        (("work", "--out", "file"), "--out file: is a file"),
+        (("work", "--out", "r", "--rubric", "none.toml"), "none.toml: No such file"),
+        (("work", "--out", "r", "--subject", "none.toml"), "none.toml: No such file"),
+    ],
+)
+def test_what_can_not_be_graded_is_told_in_one_line(tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "work" / "one").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    done = preforkspec("grade", *arguments, cwd=tmp_path)
+    assert done.status == 2
+    assert done.err.startswith(f"preforkspec grade: {expected}")
+    assert done.err.count("\n") == 1
