@@ -37,7 +37,7 @@ def explore(design: Design, scope: Scope) -> Explored:
     """Explore one design in one scope. Raises ValueError where the scope has no end."""
     system = System(design, scope)
     reached = [system.start()]
-    number = {reached[0]: 0}
+    number = {state: place for place, state in enumerate(reached)}
     came_by: list[tuple[int, Move]] = []  # for all but the first: from where, and how
     goes: list[list[int]] = []  # by itself
     transitions = rests = 0
