@@ -18,6 +18,7 @@ from spec.epoll import EPOLLEXCLUSIVE
 from spec.event import Pid
 from subject import isolation, namespaces
 from subject.duplicate import SEAT_HELP, EndGone, SeatRefused, duplicated
+from subject.kernel import CLONE_NEWNS
 from subject.launch import SECCOMP_HELP, TUNNEL_HELP, LaunchRefused, TunnelRefused
 from subject.refusal import Refusal
 
@@ -26,7 +27,7 @@ NAMESPACES = {
     "network": namespaces.CLONE_NEWNET,
     "pid": namespaces.CLONE_NEWPID,
     "ipc": namespaces.CLONE_NEWIPC,
-    "mount": namespaces.CLONE_NEWNS,
+    "mount": CLONE_NEWNS,
 }
 NAMESPACES_HELP = (
     "run as root, or allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
@@ -125,11 +126,10 @@ def namespace(kind: str) -> Trial:
 def launch_of_its_own() -> Trial:
     """Launch as a check does: in all the namespaces at once."""
     why = isolation.why_not_isolated()
-    if why is None:
-        return Trial(name="a launch in namespaces", works="each server has its own network, pids, IPC and /tmp")
     return Trial(
         name="a launch in namespaces",
         refused=why,
+        works="each server has its own network, pids, IPC and /tmp",
         without="servers run in process groups, on free ports; one with a fixed port at a time",
         remedy=NAMESPACES_HELP,
     )
@@ -137,10 +137,9 @@ def launch_of_its_own() -> Trial:
 
 def sandbox() -> Trial:
     """See whether a launch can be confined as one that is not trusted has to be."""
-    rung, why = isolation.rung()
     return Trial(
         name="a sandbox",
-        refused=None if rung == "full" else why,
+        refused=isolation.why_not_sandboxed(),
         works="submissions of a class can be graded",
         without="grade does nothing but with --allow-unsandboxed, and runs submissions as you",
         remedy=f"Linux 5.12; {NAMESPACES_HELP}",

@@ -8,12 +8,9 @@ from typing import Any
 
 from preforkspec import house, remote
 from preforkspec.options import USAGE
+from preforkspec.request import BadRequest
 
 DEFAULT_SEED = 1  # the same for all of a class, and the same tomorrow
-
-
-class BadRequest(Exception):
-    """What was asked for can't be done; the text is one line for the user."""
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -54,8 +51,8 @@ def _assignment(asked: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401
         }
     except (profiles.ProfileError, rubrics.RubricError) as error:
         raise BadRequest(str(error)) from error
-    rung, why = import_module("subject.isolation").rung()
-    if rung == "none" and not asked.allow_unsandboxed:
+    why = import_module("subject.isolation").why_not_sandboxed()
+    if why is not None and not asked.allow_unsandboxed:
         raise BadRequest(f"no sandbox can be had here ({why}); expected one, or --allow-unsandboxed")
     return grade_one.Assignment(
         profile=profile,
@@ -63,7 +60,7 @@ def _assignment(asked: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401
         seed=DEFAULT_SEED if asked.seed is None else asked.seed,
         command=remote.command(),
         texts=texts,
-        sandboxed=rung != "none",
+        sandboxed=why is None,
     )
 
 

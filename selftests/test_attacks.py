@@ -28,7 +28,9 @@ MIB = 1 << 20
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler, and the attacks are in C"),
-    pytest.mark.skipif(isolation.rung()[0] != "full", reason=f"no sandbox here: {isolation.rung()[1]}"),
+    pytest.mark.skipif(
+        isolation.why_not_sandboxed() is not None, reason=f"no sandbox here: {isolation.why_not_sandboxed()}"
+    ),
 ]
 
 

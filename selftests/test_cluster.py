@@ -16,7 +16,9 @@ from selftests.facts import settle
 from subject import isolation
 
 distributed = pytest.importorskip("distributed")
-pytestmark = pytest.mark.skipif(isolation.rung()[0] != "full", reason=f"no sandbox here: {isolation.rung()[1]}")
+pytestmark = pytest.mark.skipif(
+    isolation.why_not_sandboxed() is not None, reason=f"no sandbox here: {isolation.why_not_sandboxed()}"
+)
 
 STUDENTS = 8
 # Not built, and long enough about it for a worker to be killed meanwhile.

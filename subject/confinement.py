@@ -12,6 +12,21 @@ import resource
 import stat
 from typing import Any
 
+from subject.kernel import (
+    CLONE_NEWNS,
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_PRIVATE,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+    call,
+    libc,
+    mount,
+)
+
 # Where the subject finds its own files.
 HOME = "/submission"
 # Of the system, read-only: what programs, compilers and interpreters need.
@@ -25,30 +40,12 @@ DEVICES = ("null", "zero", "full", "random", "urandom")
 EMPTY = ("/home", "/root", "/var", "/run", "/opt", "/mnt", "/srv", "/var/tmp")
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
-    1,
-    2,
-    4,
-    8,
-    32,
-    4096,
-    16384,
-    1 << 18,
-)
 MNT_DETACH = 2
-CLONE_NEWNS, CLONE_NEWUTS = 0x0002_0000, 0x0400_0000
+CLONE_NEWUTS = 0x0400_0000
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}.get(os.uname().machine)
 SYS_MOUNT_SETATTR = 442  # Linux 5.12, on every architecture
 MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 1, 0x8000, -100
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _call(name: str, *arguments: Any) -> None:
-    if getattr(_libc, name)(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), name)
 
 
 def become_nobody(user: int, *, terminal: int) -> None:
@@ -63,26 +60,23 @@ def become_nobody(user: int, *, terminal: int) -> None:
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
     # Or its own files in /proc would still be root's, among them the map of its user namespace.
-    _call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
+    call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def enter(told: dict[str, Any]) -> None:
     """Make a root folder of the launch's own, in a mount namespace of its own, and move into it. Raises OSError."""
-    _call("unshare", CLONE_NEWNS | CLONE_NEWUTS)
-    _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-    _mount("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    _call("sethostname", b"sandbox", 7)
+    call("unshare", CLONE_NEWNS | CLONE_NEWUTS)
+    call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    mount("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    call("sethostname", b"sandbox", 7)
     # Held, as it may be below the folder that is covered next.
     source = os.open(told["folder"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     root = "/tmp"
-    _mount("tmpfs", root, MS_NOSUID | MS_NODEV, f"mode=0755,size={1 << 20},nr_inodes=4096")
+    mount("tmpfs", root, MS_NOSUID | MS_NODEV, f"mode=0755,size={1 << 20},nr_inodes=4096")
     for path in SYSTEM:
         _show(path, root)
     for path in CONFIGURATION:
         _show(path, root)
-    for path in told["hidden"]:
-        if os.path.isdir(root + path):
-            _mount("tmpfs", root + path, MS_RDONLY | MS_NOSUID | MS_NODEV, "mode=0755,size=4096")
     _devices(root)
     os.makedirs(f"{root}/proc")
     _mount_proc(f"{root}/proc")
@@ -91,24 +85,20 @@ def enter(told: dict[str, Any]) -> None:
     with open(f"{root}/etc/hosts", "w") as file:
         file.write(HOSTS)
     os.makedirs(f"{root}/tmp")
-    _mount("tmpfs", f"{root}/tmp", MS_NOSUID | MS_NODEV, f"mode=1777,size={told['scratch']},nr_inodes=20000")
+    mount("tmpfs", f"{root}/tmp", MS_NOSUID | MS_NODEV, f"mode=1777,size={told['scratch']},nr_inodes=20000")
     _home(root, f"/proc/self/fd/{source}", told)
     os.close(source)
     _pivot(root)
-    _call("mount", None, b"/", None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, None)
-
-
-def _mount(kind: str, where: str, flags: int, options: str = "") -> None:
-    _call("mount", kind.encode(), where.encode(), kind.encode(), flags, options.encode())
+    call("mount", None, b"/", None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, None)
 
 
 def _mount_proc(where: str) -> None:
     """Mount a /proc in which only those are seen who may be looked into: not our init, which has more rights."""
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     try:
-        _mount("proc", where, flags, "hidepid=ptraceable")  # Linux 5.8
+        mount("proc", where, flags, "hidepid=ptraceable")  # Linux 5.8
     except OSError:
-        _mount("proc", where, flags)
+        mount("proc", where, flags)
 
 
 def _show(path: str, root: str) -> None:
@@ -126,14 +116,14 @@ def _show(path: str, root: str) -> None:
         os.makedirs(target, exist_ok=True)
     else:
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
-    _call("mount", path.encode(), target.encode(), None, MS_BIND | MS_REC, None)
+    call("mount", path.encode(), target.encode(), None, MS_BIND | MS_REC, None)
     _make_read_only(target)
 
 
 def _make_read_only(path: str) -> None:
     """Make a mount read-only, and all below it."""
     attributes = (ctypes.c_uint64 * 4)(MOUNT_ATTR_RDONLY, 0, 0, 0)
-    changed = _libc.syscall(
+    changed = libc.syscall(
         SYS_MOUNT_SETATTR, AT_FDCWD, path.encode(), AT_RECURSIVE, attributes, ctypes.c_size_t(ctypes.sizeof(attributes))
     )
     if changed == 0:
@@ -141,7 +131,7 @@ def _make_read_only(path: str) -> None:
     if ctypes.get_errno() != errno.ENOSYS:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), f"mount_setattr {path}")
-    _call("mount", None, path.encode(), None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID, None)
+    call("mount", None, path.encode(), None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID, None)
 
 
 def _devices(root: str) -> None:
@@ -149,9 +139,9 @@ def _devices(root: str) -> None:
     for name in DEVICES:
         target = f"{root}/dev/{name}"
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
-        _call("mount", f"/dev/{name}".encode(), target.encode(), None, MS_BIND, None)
+        call("mount", f"/dev/{name}".encode(), target.encode(), None, MS_BIND, None)
     os.makedirs(f"{root}/dev/shm")
-    _mount("tmpfs", f"{root}/dev/shm", MS_NOSUID | MS_NODEV, f"mode=1777,size={32 << 20},nr_inodes=4096")
+    mount("tmpfs", f"{root}/dev/shm", MS_NOSUID | MS_NODEV, f"mode=1777,size={32 << 20},nr_inodes=4096")
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(target, f"{root}/dev/{name}")
 
@@ -161,15 +151,15 @@ def _home(root: str, source: str, told: dict[str, Any]) -> None:
     target, written = root + HOME, f"{root}/.written"
     os.makedirs(target)
     os.makedirs(written)
-    _mount("tmpfs", written, MS_NOSUID | MS_NODEV, f"mode=0755,size={told['scratch']},nr_inodes=20000")
+    mount("tmpfs", written, MS_NOSUID | MS_NODEV, f"mode=0755,size={told['scratch']},nr_inodes=20000")
     for name in ("files", "work"):
         os.mkdir(f"{written}/{name}")
     options = f"lowerdir={source},upperdir={written}/files,workdir={written}/work,userxattr"
     try:
-        _mount("overlay", target, MS_NOSUID | MS_NODEV, options)
+        mount("overlay", target, MS_NOSUID | MS_NODEV, options)
     except OSError:
         _copy(source, f"{written}/files")
-        _call("mount", f"{written}/files".encode(), target.encode(), None, MS_BIND, None)
+        call("mount", f"{written}/files".encode(), target.encode(), None, MS_BIND, None)
 
 
 def _copy(source: str, target: str) -> None:
@@ -192,17 +182,17 @@ def _copy(source: str, target: str) -> None:
 def _pivot(root: str) -> None:
     """Make a folder the root, and let go of the old one."""
     os.makedirs(f"{root}/.old")
-    if SYS_PIVOT_ROOT is None or _libc.syscall(SYS_PIVOT_ROOT, root.encode(), f"{root}/.old".encode()) != 0:
+    if SYS_PIVOT_ROOT is None or libc.syscall(SYS_PIVOT_ROOT, root.encode(), f"{root}/.old".encode()) != 0:
         number = ctypes.get_errno() or errno.ENOSYS
         raise OSError(number, os.strerror(number), "pivot_root")
     os.chdir("/")
-    _call("umount2", b"/.old", MNT_DETACH)
+    call("umount2", b"/.old", MNT_DETACH)
     os.rmdir("/.old")
 
 
 def limit(told: dict[str, Any]) -> None:
     """Limit this process and all that come of it; called by the subject-to-be, last thing before it is one."""
-    _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for what, most in (
         (resource.RLIMIT_AS, told["memory"]),
         (resource.RLIMIT_FSIZE, told["file_size"]),

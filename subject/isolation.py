@@ -23,8 +23,8 @@ def why_not_isolated() -> str | None:
 
 
 @cache
-def rung() -> tuple[str, str]:
-    """Try a launch in a sandbox; gives how much of one is to be had: full, or none and why."""
+def why_not_sandboxed() -> str | None:
+    """Try a launch in a sandbox; gives the refusal in words, or None where all of it is to be had."""
     with tempfile.TemporaryDirectory(prefix="preforkspec-") as folder:
         Path(folder).chmod(0o755)
         confined = Sandbox(folder=folder)
@@ -34,8 +34,8 @@ def rung() -> tuple[str, str]:
                 while (report := launch.report()).status is None:
                     select.poll().poll(1)
         except LaunchRefused as error:
-            return "none", str(error)
-    return ("full", "") if report.status == 7 else ("none", " ".join(report.output.split()))
+            return str(error)
+    return None if report.status == 7 else " ".join(report.output.split())
 
 
 def isolation_allowed() -> bool:

@@ -15,35 +15,26 @@ import struct
 from typing import Any
 
 from subject import confinement
+from subject.kernel import CLONE_NEWNS, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, call, libc, mount
 from subject.syscall_filter import HandOver
 
-CLONE_NEWNS = 0x0002_0000
 CLONE_NEWIPC = 0x0800_0000
 CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
-MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 _RT_SIGACTION = {"x86_64": 13, "aarch64": 134}.get(os.uname().machine)
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 # A folder of /tmp that the subject may need (its own, its interpreter's) stays visible in its private /tmp, and so does
 # a file there that is named; more of them than this would make each launch slow.
 MOST_BOUND_FOLDERS = 200
 
 
-def _call(name: str, *arguments: Any) -> None:
-    if getattr(_libc, name)(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), name)
-
-
 def become_subreaper() -> None:
     """Inherit the orphans of all descendants, daemonised ones too."""
-    _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def enter_network_and_pids() -> None:
@@ -51,9 +42,9 @@ def enter_network_and_pids() -> None:
     wanted = CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC
     user, group = os.geteuid(), os.getegid()
     try:
-        _call("unshare", wanted)
+        call("unshare", wanted)
     except PermissionError:
-        _call("unshare", wanted | CLONE_NEWUSER)
+        call("unshare", wanted | CLONE_NEWUSER)
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{user} {user} 1")
         _write("/proc/self/gid_map", f"{group} {group} 1")
@@ -79,7 +70,7 @@ def run_init(order: dict[str, Any], terminal: int, report: int, hand_over: HandO
     The subject is never PID 1 itself: the kernel would ignore its default signals, and its orphans would vanish
     with it.
     """
-    _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     orphaned = select.poll()
     orphaned.register(report, 0)
     if orphaned.poll(0):  # the pipe has no reader: the warden ended before the line above
@@ -114,9 +105,9 @@ def run_init(order: dict[str, Any], terminal: int, report: int, hand_over: HandO
 def _mount_privately(keep: list[str]) -> None:
     """Give the namespace its own /proc, /tmp and /dev/shm. What the kernel refuses here is done without."""
     try:
-        _call("unshare", CLONE_NEWNS)
-        _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-        _mount("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        call("unshare", CLONE_NEWNS)
+        call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        mount("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except OSError:
         pass
     try:
@@ -124,10 +115,6 @@ def _mount_privately(keep: list[str]) -> None:
         _mount_temporary("/dev/shm", keep)
     except OSError:
         pass
-
-
-def _mount(kind: str, where: str, flags: int, options: str = "") -> None:
-    _call("mount", kind.encode(), where.encode(), kind.encode(), flags, options.encode())
 
 
 def _mount_temporary(where: str, keep: list[str], *, folders: bool = False) -> None:
@@ -158,7 +145,7 @@ def _mount_temporary(where: str, keep: list[str], *, folders: bool = False) -> N
             kept.append((name, is_folder, os.open(f"{where}/{name}", os.O_PATH | os.O_CLOEXEC)))
         except FileNotFoundError:
             pass  # somebody else's, and gone meanwhile
-    _mount("tmpfs", where, MS_NOSUID | MS_NODEV, "mode=1777")
+    mount("tmpfs", where, MS_NOSUID | MS_NODEV, "mode=1777")
     for name, is_folder, descriptor in kept:
         _bind(descriptor, f"{where}/{name}", is_folder=is_folder)
         os.close(descriptor)
@@ -174,7 +161,7 @@ def _bind(descriptor: int, path: str, *, is_folder: bool) -> None:
     else:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     try:
-        _call("mount", f"/proc/self/fd/{descriptor}".encode(), path.encode(), None, MS_BIND | MS_REC, None)
+        call("mount", f"/proc/self/fd/{descriptor}".encode(), path.encode(), None, MS_BIND | MS_REC, None)
     except OSError:
         (os.rmdir if is_folder else os.unlink)(path)
 
@@ -198,7 +185,7 @@ def become_subject(order: dict[str, Any], terminal: int, hand_over: HandOver | N
     # The C library keeps 32 and 33 for itself and refuses them; ignored ones are inherited all the same.
     if _RT_SIGACTION is not None:
         for number in (32, 33):
-            _libc.syscall(_RT_SIGACTION, number, ctypes.create_string_buffer(64), None, ctypes.c_size_t(8))
+            libc.syscall(_RT_SIGACTION, number, ctypes.create_string_buffer(64), None, ctypes.c_size_t(8))
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if hand_over is not None and not hand_over.give(order["watched"]):

@@ -24,7 +24,6 @@ class Sandbox:
     processes: int = 512
     open_files: int = 1024
     processor_time: int = 600
-    hidden: tuple[str, ...] = ()  # folders below those of the system that are not shown
 
     def told(self) -> dict[str, Any]:
         """Give the sandbox as plain values."""
