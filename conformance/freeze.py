@@ -169,7 +169,7 @@ def _queue(stage: Stage, left: Frozen) -> None:
     """Accept-4: clients beyond the last child wait; each child that is let go takes one of them."""
     queued = stage.hold_connections(QUEUED)
     stage.await_connected(queued, within=stage.pace.reaction)
-    stage.hold(0.25 * stage.pace.round)
+    stage.hold(stage.pace.moment)
     refused = [client for client in queued if not client.open]
     if refused or stage.broken_holds:
         problem = (refused or stage.broken_holds)[0]

@@ -24,7 +24,6 @@ LOOK_EVERY = 0.05  # seconds: this one is in no hurry, and takes no time from th
 FIRST_SHORTAGE = 9  # idle children that are lacking at first; later, after a rest, it is one
 # Rounds: where all beside it is done sooner, a pool is left alone for longer than the three seconds of many a timer.
 AT_LEAST = 2.6
-A_PART_OF_A_ROUND = 0.25  # in which the steps of growth that were not needed are seen
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def play(stage: Stage, *, until: Sequence[Event]) -> LeftAlone:
         # Last, as it ends the rest; whose round is longer than ours has had one without a shortage by now as well.
         _lack(stage, 1)
         settle(stage, Phase.END)
-        stage.hold(A_PART_OF_A_ROUND * stage.pace.round)
+        stage.hold(stage.pace.moment)
     except Stopped:
         if not stage.watch.live:
             raise Blocked(POOL_1.id, seen="there was no pool any more") from None

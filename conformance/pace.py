@@ -32,6 +32,11 @@ class Pace:
         return ROUND_AND_A_FIFTH * max(self.grow_round, self.shed_each)
 
     @property
+    def moment(self) -> float:
+        """A short hold, in which a parent that goes on after it has what it owes is seen to: a quarter of a round."""
+        return 0.25 * self.round
+
+    @property
     def unhurried(self) -> bool:
         """Tell whether the subject takes its time in each service: many of them one after another take too long."""
         return self.service_time > A_WHILE

@@ -143,7 +143,7 @@ def test_no_reply_comes_before_the_head_is_complete(stage: Stage) -> None:
 @pytest.mark.clause("http-3")
 def test_a_long_head_too_is_read_to_its_end(stage: Stage) -> None:
     client = stage.connect(LONG[:-1])
-    stage.await_any([client], within=0.25 * stage.pace.round + stage.pace.service_time)
+    stage.await_any([client], within=stage.pace.moment + stage.pace.service_time)
     early = bytes(client.received[:40])
     if early and b" 4" not in early[:12]:
         raise Violated(http.HTTP_3, seen=f"after {len(LONG) - 1} bytes of a head of {len(LONG)} came {early!r}")

@@ -115,7 +115,7 @@ def _shortage(stage: Stage, _: Tide) -> None:
     want(stage, Phase.SHORTAGE, max(1, idle - stage.parameters.min_spare + 1))
     settle(stage, Phase.SHORTAGE)
     # One was missing. Who counts a newborn only when it is heard from goes on for as long: more load would hide that.
-    stage.hold(0.25 * stage.pace.round)
+    stage.hold(stage.pace.moment)
 
 
 def _flood(stage: Stage, _tide: Tide) -> None:
