@@ -12,11 +12,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grading.ledger import Ledger, deciding
+from grading.wording import first_error
 from spec.clause import ClauseId, Level
 from spec.sections import CLAUSES
 from spec.verdict import Verdict
@@ -85,7 +85,7 @@ def read(path: Path) -> Baseline:
     except tomllib.TOMLDecodeError as error:
         raise NoBaseline(f"{path}: {error}; expected a verdict document, or [[known]] tables in TOML") from error
     except ValidationError as error:
-        raise NoBaseline(f"{path}: {_first(error)}") from error
+        raise NoBaseline(f"{path}: {first_error(error)}") from error
     known: dict[ClauseId, str] = {}
     for each in listed.known:
         clause = _insist_on_known(path, each.clause)
@@ -155,7 +155,7 @@ def _verdicts(path: Path, text: str) -> Verdicts:
     except json.JSONDecodeError as error:
         raise NoBaseline(f"{path}: {error}; expected a verdict document (check --json)") from error
     except ValidationError as error:
-        raise NoBaseline(f"{path}: {_first(error)}; expected a verdict document (check --json)") from error
+        raise NoBaseline(f"{path}: {first_error(error)}; expected a verdict document (check --json)") from error
     if document.schema_ != 1:
         raise NoBaseline(f"{path}: schema {document.schema_}; expected 1")
     clauses = [(_insist_on_known(path, each.id), each) for each in document.clauses]
@@ -166,9 +166,3 @@ def _insist_on_known(path: Path, clause: str) -> ClauseId:
     if clause not in CLAUSES:
         raise NoBaseline(f"{path}: {clause!r} is no clause; expected ids as `preforkspec clauses` lists them")
     return ClauseId(clause)
-
-
-def _first(error: ValidationError) -> str:
-    first: Mapping[str, Any] = dict(error.errors()[0])
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])

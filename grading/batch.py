@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from grading import gradebook
-from grading.grade_one import SCHEMA, Assignment, Outcome, digest
+from grading.grade_one import SCHEMA, Assignment, Outcome, as_text, digest, last_words, result_of
 from grading.page import Page
 from grading.reports import writing
+from grading.rubric import Score
 from grading.submissions import Submission
 from grading.wording import counted
 
@@ -68,8 +69,7 @@ def run(handed_in: Sequence[Submission], assignment: Assignment, out: Path, *, g
 
 def keep(result: Mapping[str, Any], out: Path) -> None:
     """Write a result where a later run finds it."""
-    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
-    writing.put(out / RESULTS / f"{result['submission']['name']}.json", text)
+    writing.put(out / RESULTS / f"{result['submission']['name']}.json", as_text(result))
 
 
 def side_by_side(
@@ -78,10 +78,9 @@ def side_by_side(
     """Grade so many at a time; gives each as it is done."""
     executor = ThreadPoolExecutor(workers)
     try:
-        running: dict[Future[dict[str, Any]], Submission] = {executor.submit(grade, each): each for each in work}
-        while running:
-            for done in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(done), done.result()
+        running = {executor.submit(grade, each): each for each in work}
+        for done in as_completed(running):
+            yield running[done], done.result()
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 
@@ -110,23 +109,11 @@ def by_itself(submission: Submission, assignment: Assignment, *, options: Sequen
         try:
             result: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            why = f"status {done.returncode}: {said[-1] if said else 'it said nothing'}"
-            return broken(submission, assignment, why)
+            return broken(submission, assignment, f"status {done.returncode}: {last_words(done.stderr)}")
     return result
 
 
 def broken(submission: Submission, assignment: Assignment, why: str) -> dict[str, Any]:
     """Give the result of a submission that the suite could not grade: it costs nothing, and is for a person."""
-    out_of = assignment.rubric.out_of
-    return {
-        "schema": SCHEMA,
-        "submission": {"name": submission.name, "digest": digest(submission), "changed": None, "left_out": []},
-        "assignment": assignment.digest(),
-        "seed": assignment.seed,
-        "sandbox": "full" if assignment.sandboxed else "none",
-        "outcome": Outcome.BROKEN.value,
-        "why": why,
-        "score": {"points": 0, "out_of": out_of, "lines": [], "flags": [f"could not be graded: {why}"], "notes": []},
-        "verdict": None,
-    }
+    score = Score(points=0, out_of=assignment.rubric.out_of, flags=(f"could not be graded: {why}",))
+    return result_of(submission, assignment, Outcome.BROKEN, why, score)

@@ -21,6 +21,7 @@ from grading import submissions
 from grading.document import version
 from grading.rubric import Rubric, Score
 from grading.submissions import LaidOut, Submission, Unacceptable
+from grading.wording import last_lines
 from subject.build import BuildFailed, build
 from subject.profile import Profile
 
@@ -76,6 +77,41 @@ def grade(submission: Submission, assignment: Assignment) -> dict[str, Any]:
             return work.result()
         finally:
             submissions.remove(Path(scratch) / "handed in")
+
+
+def as_text(result: Mapping[str, Any]) -> str:
+    """Give a result as it is written."""
+    return json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+
+
+def result_of(
+    submission: Submission,
+    assignment: Assignment,
+    outcome: Outcome,
+    why: str,
+    score: Score,
+    *,
+    left_out: Sequence[str] = (),
+    verdict: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Give a result as plain values."""
+    changed = datetime.fromtimestamp(submission.changed_at, UTC)
+    return {
+        "schema": SCHEMA,
+        "submission": {
+            "name": submission.name,
+            "digest": digest(submission),
+            "changed": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "left_out": list(left_out),
+        },
+        "assignment": assignment.digest(),
+        "seed": assignment.seed,
+        "sandbox": "full" if assignment.sandboxed else "none",
+        "outcome": outcome.value,
+        "why": why,
+        "score": asdict(score) | {"lines": [_line(line) for line in score.lines]},
+        "verdict": verdict,
+    }
 
 
 class _Work:
@@ -153,8 +189,7 @@ class _Work:
         try:
             verdict: dict[str, Any] = json.loads(document.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            return None, f"the check ended with status {done.returncode}: {said[-1] if said else 'it said nothing'}"
+            return None, f"the check ended with status {done.returncode}: {last_words(done.stderr)}"
         return verdict, ""
 
     def _days_late(self) -> int:
@@ -167,23 +202,12 @@ class _Work:
     def _told(
         self, outcome: Outcome, why: str, score: Score, *, verdict: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        changed = datetime.fromtimestamp(self.submission.changed_at, UTC)
-        return {
-            "schema": SCHEMA,
-            "submission": {
-                "name": self.submission.name,
-                "digest": digest(self.submission),
-                "changed": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "left_out": self.left_out,
-            },
-            "assignment": self.assignment.digest(),
-            "seed": self.assignment.seed,
-            "sandbox": "full" if self.assignment.sandboxed else "none",
-            "outcome": outcome.value,
-            "why": why,
-            "score": asdict(score) | {"lines": [_line(line) for line in score.lines]},
-            "verdict": verdict,
-        }
+        return result_of(self.submission, self.assignment, outcome, why, score, left_out=self.left_out, verdict=verdict)
+
+
+def last_words(complaints: bytes) -> str:
+    """Give the last line of what a program wrote to its standard error."""
+    return next(iter(last_lines(complaints.decode("utf-8", "replace"), 1)), "it said nothing")
 
 
 def _line(line: rubrics.Line) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The two commands that grade: one submission, and a class; what they write, and what they tell."""
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from grading import batch, cluster, gradebook
-from grading.grade_one import Assignment, Outcome, grade
+from grading.grade_one import Assignment, Outcome, as_text, grade
 from grading.page import Page
 from grading.reports import gradescope, writing
 from grading.submissions import Submission
@@ -30,7 +29,7 @@ class Where:
 def one(submission: Submission, assignment: Assignment, out: Path, *, for_gradescope: Path | None) -> int:
     """Grade one submission and write its result, and another for Gradescope where that is wanted."""
     result = grade(submission, assignment)
-    writing.put(out, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    writing.put(out, as_text(result))
     if for_gradescope is not None:
         writing.put(for_gradescope, gradescope.render(result))
     return FOR_A_PERSON if result["outcome"] == Outcome.BROKEN.value else GRADED

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from grading.wording import first_error
 from spec.clause import Clause, ClauseId, Level
 from spec.sections import CLAUSES, SECTIONS
 from spec.verdict import Verdict
@@ -110,9 +111,7 @@ def read(path: Path | None) -> Rubric:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RubricError(f"{path}: {error}; expected TOML") from error
     except ValidationError as error:
-        first: Mapping[str, Any] = dict(error.errors()[0])
-        where = ".".join(str(part) for part in first["loc"])
-        raise RubricError(f"{path}: {where}{': ' if where else ''}{first['msg']}") from error
+        raise RubricError(f"{path}: {first_error(error)}") from error
 
 
 def score(document: Mapping[str, Any], rubric: Rubric, *, days_late: int = 0) -> Score:

@@ -1,12 +1,16 @@
 """How things are put: text made safe for a terminal, wrapped beside a label; ranges of clauses."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from spec.clause import ClauseId
 from spec.sections import CLAUSES
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError  # a tenth of a second that who only prints need not wait for
 
 # Columns of a label such as `required` or `again`, and where the words beside it begin.
 LABEL = 10
@@ -43,6 +47,13 @@ def last_lines(text: str, count: int) -> list[str]:
 def shortened(line: str, width: int) -> str:
     """Cut a line to a width, visibly."""
     return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def first_error(error: "ValidationError") -> str:
+    """Say where the first of the things is that pydantic found wrong, and what it expected there."""
+    first: Mapping[str, Any] = dict(error.errors()[0])
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else str(first["msg"])
 
 
 def counted(count: int, noun: str, many: str = "") -> str:
