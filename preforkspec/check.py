@@ -15,7 +15,7 @@ PYTEST_USAGE = 4
 
 def run(asked: argparse.Namespace) -> int:
     """Run a check and give its exit status."""
-    keeper = Keeper()
+    keeper = Keeper(_nothing_known)
     try:
         folder = house.move_in()
         arguments = request.options(asked)
@@ -39,6 +39,11 @@ def run(asked: argparse.Namespace) -> int:
         return USAGE if code == PYTEST_USAGE else keeper.tell("broken off")
     finally:
         keeper.leave()
+
+
+def _nothing_known(why: str) -> int:
+    sys.stderr.write(f"\npreforkspec check: {why} before anything was judged\n")
+    return UNDECIDED
 
 
 # Minutes of plans are one fixture of one test, and so are those of a soak.

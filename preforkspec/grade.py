@@ -1,20 +1,31 @@
 """`preforkspec grade` and `grade-one`: makes sure that the request makes sense, then has the submissions graded."""
 
 import argparse
+import os
 import sys
+import tempfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from preforkspec import house, remote
+from preforkspec.keeper import UNDECIDED, Keeper
 from preforkspec.options import USAGE
-from preforkspec.request import BadRequest
+from preforkspec.request import BadRequest, examine_target
 
 DEFAULT_SEED = 1  # the same for all of a class, and the same tomorrow
 
 
 def run(asked: argparse.Namespace) -> int:
     """Grade, and give the exit status: 0 once all was graded, 3 where a person must look at some."""
+
+    def tell(why: str) -> int:
+        import_module("grading.page").Page(file=sys.stderr).show_cursor()
+        stands = "; what is graded stands, and the next run goes on from there" if asked.command == "grade" else ""
+        sys.stderr.write(f"\npreforkspec {asked.command}: {why}{stands}\n")
+        return UNDECIDED
+
+    keeper = Keeper(tell)
     folder = house.move_in()
     try:
         assignment = _assignment(asked, folder)
@@ -23,16 +34,28 @@ def run(asked: argparse.Namespace) -> int:
     except BadRequest as error:
         sys.stderr.write(f"preforkspec {asked.command}: {error}\n")
         return USAGE
-    grading = import_module("grading.grading")
+    try:
+        scratch = keeper.move_in()
+        # A subject that is somebody else has to get to its own folder.
+        scratch.chmod(0o711)
+        # For all that is ours below, too: one folder to remove, however we end.
+        os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
+        return _grade(asked, handed_in, assignment)
+    finally:
+        keeper.leave()
+
+
+def _grade(asked: argparse.Namespace, handed_in: list[Any], assignment: Any) -> int:  # noqa: ANN401 - the suite's
+    commands = import_module("grading.commands")
     if asked.command == "grade-one":
-        return int(grading.one(handed_in[0], assignment, asked.out, for_gradescope=asked.gradescope))
+        return int(commands.one(handed_in[0], assignment, asked.out, for_gradescope=asked.gradescope))
     given = [f"--seed={assignment.seed}"]
     given += [f"--{name}={path.absolute()}" for name in ("subject", "rubric") if (path := getattr(asked, name))]
     if asked.allow_unsandboxed:
         given.append("--allow-unsandboxed")
-    where = grading.Where(workers=asked.workers, scheduler=asked.scheduler, remote=remote.grade)
+    where = commands.Where(workers=asked.workers, scheduler=asked.scheduler, remote=remote.grade)
     try:
-        return int(grading.all_of(handed_in, assignment, asked.out, asked=given, where=where))
+        return int(commands.all_of(handed_in, assignment, asked.out, asked=given, where=where))
     except import_module("grading.cluster").NoCluster as error:
         sys.stderr.write(f"preforkspec grade: {error}\n")
         return USAGE
@@ -78,13 +101,12 @@ def _handed_in(asked: argparse.Namespace) -> list[Any]:
 
 
 def _insist_on_target(asked: argparse.Namespace) -> None:
-    out = asked.out.absolute()
     if asked.command == "grade-one":
         for name in ("out", "gradescope"):
-            path = getattr(asked, name)
-            if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-                raise BadRequest(f"--{name} {path}: expected a file in a folder that exists")
+            if (path := getattr(asked, name)) is not None:
+                examine_target(name, path)
         return
+    out = asked.out.absolute()
     if out.exists() and not out.is_dir():
         raise BadRequest(f"--out {asked.out}: is a file; expected a folder, or one that can be made")
     if out == asked.path.absolute() or asked.path.absolute() in out.parents:

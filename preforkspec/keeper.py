@@ -1,9 +1,11 @@
-"""Sees to it that a check ends soon when it is told to, however it is told, and leaves no process and no file behind.
+"""Sees to it that a command ends soon when it is told to, however it is told, and leaves no process or file behind.
 
 pytest and its workers would take up to ten seconds, and print tracebacks, when they end in order after Ctrl-C. So the
-launcher takes the signals itself: it has what is known told, ends every process below it, and exits.
+launcher takes the signals itself: it has what is known told, ends every process below it, and exits. Who grades has
+checks for children, and those have keepers of their own.
 """
 
+import ctypes
 import os
 import shutil
 import signal
@@ -18,14 +20,15 @@ from typing import NoReturn
 
 UNDECIDED = 3
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PR_SET_PDEATHSIG = 1
 
 
 class Keeper:
-    """Owns the end of one check: its signals, its processes, and the folder of its run."""
+    """Owns the end of one command: its signals, its processes, and the folder of its run."""
 
-    def __init__(self) -> None:
-        """Take the signals, from the start on."""
-        self.tell: Callable[[str], int] = _nothing_known
+    def __init__(self, tell: Callable[[str], int]) -> None:
+        """Take the signals from now on; `tell` is called with the reason when one comes, and gives the status."""
+        self.tell = tell
         self.folder: Path | None = None
         self._stopping = False
         for number in STOPPING:
@@ -66,7 +69,7 @@ class Keeper:
         self._exit(status)
 
     def leave(self) -> None:
-        """End what is still below, and take the folder along: the end of every check, also of one that was stopped."""
+        """End what is still below, and take the folder along: the end of every run, also of one that was stopped."""
         for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
         import_module("subject.namespaces").end_descendants()
@@ -88,9 +91,11 @@ class Keeper:
         os._exit(status)
 
 
-def _nothing_known(why: str) -> int:
-    sys.stderr.write(f"\npreforkspec check: {why} before anything was judged\n")
-    return UNDECIDED
+def end_with(parent: int) -> None:
+    """Have this process told to end (SIGTERM) as soon as the thread that started it has, of process `parent`."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(UNDECIDED)
 
 
 def _leave_a_janitor(folder: Path) -> None:

@@ -4,18 +4,26 @@ In the launcher's package, as this is what an installed suite has on the import 
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 
 def command() -> list[str]:
-    """Give the command that calls this program again, wherever it is; -P as the current folder is not ours."""
+    """Give the command that calls this program again, wherever it is, and that ends with us.
+
+    -P as the current folder is not ours.
+    """
     package = Path(__file__).resolve().parent.parent
-    code = f"import sys; sys.path.insert(0, {str(package)!r}); from preforkspec.__main__ import main; sys.exit(main())"
+    code = (
+        f"import sys; sys.path.insert(0, {str(package)!r}); from preforkspec import __main__, keeper; "
+        f"keeper.end_with({os.getpid()}); sys.exit(__main__.main())"
+    )
     return [sys.executable, "-P", "-c", code]
 
 
@@ -24,7 +32,10 @@ def grade(packed: bytes, order: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises RuntimeError where there is no result, with what was said of that.
     """
-    with tempfile.TemporaryDirectory(prefix="preforkspec-") as scratch:
+    # In the worker's own folder, which Dask removes, too, where the worker was killed.
+    with tempfile.TemporaryDirectory(
+        prefix="preforkspec-", dir=import_module("distributed").get_worker().local_directory
+    ) as scratch:
         folder = Path(scratch)
         submission, result = folder / "handed in" / order["file"], folder / "result.json"
         submission.parent.mkdir()

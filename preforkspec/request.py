@@ -53,7 +53,7 @@ def _judging_options(asked: argparse.Namespace, selectors: list[str]) -> Iterato
         yield f"--clause={name}"
     for name in REPORTS:
         if (path := getattr(asked, name)) is not None:
-            yield f"--{name}={_examine_target(name, path)}"
+            yield f"--{name}={examine_target(name, path)}"
     if asked.replay is not None:
         yield f"--replay={_examine_plan(asked.replay)}"
     if asked.baseline is not None:
@@ -155,7 +155,7 @@ def _examine_baseline(path: Path) -> Path:
     return path.absolute()
 
 
-def _examine_target(name: str, path: Path) -> Path:
+def examine_target(name: str, path: Path) -> Path:
     """Make sure that a report can be written at the end, so that no run is lost."""
     target = path.absolute()
     if target.is_dir():

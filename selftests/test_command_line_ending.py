@@ -11,8 +11,7 @@ import pytest
 
 from selftests.command_line import COMMAND, HASTY_SERVER, environment, read, verdicts
 from selftests.facts import PYTHON, settle
-
-MARK = "PREFORKSPEC_SELFTEST"
+from selftests.leftovers import MARK, leaves_nothing, processes
 
 
 @contextmanager
@@ -32,25 +31,6 @@ def checking(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> It
             yield started
         finally:
             started.kill()
-
-
-def processes(folder: Path, *, saying: str = "") -> list[int]:
-    """Give the live processes that carry the folder's name, those with a word in their command line."""
-    mark = f"{MARK}={folder}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            carries = mark in (entry / "environ").read_bytes().split(b"\0")
-            if carries and saying.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except (OSError, ValueError):
-            continue
-    return found
-
-
-def leaves_nothing(folder: Path) -> bool:
-    """Tell whether no process and no folder of a run is left."""
-    return not processes(folder) and not list(folder.glob("preforkspec-*"))
 
 
 def workers(folder: Path) -> list[int]:

@@ -1,0 +1,24 @@
+"""What a command of ours has left: the processes that carry its mark, and its temporary folders."""
+
+from pathlib import Path
+
+MARK = "PREFORKSPEC_SELFTEST"  # in the environment of all that a command starts
+
+
+def processes(folder: Path, *, saying: str = "") -> list[int]:
+    """Give the live processes that carry the folder's name, those with a word in their command line."""
+    mark = f"{MARK}={folder}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            carries = mark in (entry / "environ").read_bytes().split(b"\0")
+            if carries and saying.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def leaves_nothing(folder: Path) -> bool:
+    """Tell whether no process and no folder of a run is left."""
+    return not processes(folder) and not list(folder.glob("preforkspec-*"))
