@@ -7,6 +7,7 @@ rubric and seed give the same grade. Whatever is wrong with the submission is it
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -45,14 +46,15 @@ class Outcome(Enum):
 class Assignment:
     """What all submissions of a class are graded by.
 
-    `command` is how this program is called again, `texts` are what profile and rubric were read from, by their options.
+    `command` is how this program is called again, `texts` are what profile and rubric were read from: the name and the
+    contents of a file, by its option.
     """
 
     profile: Profile
     rubric: Rubric
     seed: int
     command: Sequence[str]
-    texts: Mapping[str, str]
+    texts: Mapping[str, tuple[str, str]]
     sandboxed: bool = True
 
     def digest(self) -> str:
@@ -175,6 +177,9 @@ class _Work:
         asked = ["check", "--subject", str(profile), "--json", str(document), "--seed", str(self.assignment.seed)]
         if self.assignment.sandboxed:
             asked += ["--sandboxed", str(folder)]
+        # As a student would, with the profile that was handed out, in the folder of the work.
+        handed_out, _ = self.assignment.texts["subject"]
+        asked += ["--again", shlex.join(["preforkspec", "check", "--subject", handed_out])]
         try:
             done = subprocess.run(
                 [*self.assignment.command, *asked, "-n", "1"],

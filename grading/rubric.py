@@ -120,33 +120,32 @@ def score(document: Mapping[str, Any], rubric: Rubric, *, days_late: int = 0) ->
     verdicts = {clause: Verdict(each["verdict"]) for clause, each in found.items()}
     worth = _worth(verdicts, rubric)
     lost = _lost(found, verdicts, worth, rubric)
-    parts = _in_cents([worth[clause] for clause in verdicts])
-    earned = _in_cents([worth[clause] - lost.get(clause, Fraction(0)) for clause in verdicts])
     lines = tuple(
         Line(
             clause=clause,
-            verdict=verdicts[clause],
-            worth=float(part),
-            earned=float(points),
-            why=_why(verdicts[clause], found[clause]["blocked_by"]),
+            verdict=verdict,
+            worth=float(worth[clause]),
+            earned=float(worth[clause] - lost.get(clause, 0)),
+            why=_why(verdict, found[clause]["blocked_by"]),
         )
-        for clause, part, points in zip(verdicts, parts, earned, strict=True)
+        for clause, verdict in verdicts.items()
     )
-    points = sum(earned, Fraction(0))
+    points = sum(worth.values(), Fraction(0)) - sum(lost.values(), Fraction(0))
     points, notes = _late(points, rubric, days_late)
     flags = [f"{clause}: {verdicts[clause].value}" for clause in verdicts if verdicts[clause] in UNDECIDED]
     return Score(points=_rounded(points), out_of=rubric.out_of, lines=lines, flags=tuple(flags), notes=notes)
 
 
 def _worth(verdicts: Mapping[ClauseId, Verdict], rubric: Rubric) -> dict[ClauseId, Fraction]:
-    """Share the points out among the clauses that apply."""
+    """Share the points out among the clauses that apply, in hundredths."""
     weights = {
         clause: Fraction(0) if verdict is Verdict.NOT_APPLICABLE else rubric.weight(CLAUSES[clause])
         for clause, verdict in verdicts.items()
     }
     whole = sum(weights.values(), Fraction(0))
     out_of = Fraction(str(rubric.out_of))
-    return {clause: weight * out_of / whole if whole else Fraction(0) for clause, weight in weights.items()}
+    shares = _in_cents([weight * out_of / whole if whole else Fraction(0) for weight in weights.values()])
+    return dict(zip(weights, shares, strict=True))
 
 
 def _lost(
@@ -165,7 +164,7 @@ def _lost(
         behind = sum((worth[clause] for clause in clauses), Fraction(0))
         room = max(Fraction(0), rubric.most_of(cause) * Fraction(str(rubric.out_of)) - worth.get(cause, Fraction(0)))
         share = min(Fraction(1), room / behind) if behind else Fraction(0)
-        lost |= {clause: worth[clause] * share for clause in clauses}
+        lost |= zip(clauses, _in_cents([worth[clause] * share for clause in clauses]), strict=True)
     return lost
 
 

@@ -68,7 +68,7 @@ def _assignment(asked: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401
     try:
         profile, rubric = profiles.from_file(subject), rubrics.read(asked.rubric)
         texts = {
-            name: path.read_text(encoding="utf-8")
+            name: (path.name, path.read_text(encoding="utf-8"))
             for name, path in (("subject", subject), ("rubric", asked.rubric))
             if path
         }

@@ -132,6 +132,8 @@ def _check(check: argparse.ArgumentParser) -> None:
     judging.add_argument(
         "-n", metavar="WORKERS", dest="workers", type=_workers, help="default: 3, or 4 for a server that sleeps"
     )
+    # How whoever calls us would have a verdict seen again: a student has no folder of the grader's.
+    judging.add_argument("--again", metavar="CMD", help=argparse.SUPPRESS)
     reports = check.add_argument_group("reports")
     reports.add_argument("--json", metavar="FILE", type=Path, help="write the verdict here")
     reports.add_argument("--html", metavar="FILE", type=Path, help="write a page that shows it, for people")

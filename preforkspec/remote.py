@@ -41,9 +41,10 @@ def grade(packed: bytes, order: Mapping[str, Any]) -> dict[str, Any]:
         submission.parent.mkdir()
         submission.write_bytes(packed)
         options = [f"--name={order['name']}", f"--changed={order['changed']}", f"--seed={order['seed']}"]
-        for rule, text in order["texts"].items():
-            (folder / f"{rule}.toml").write_text(text, encoding="utf-8")
-            options.append(f"--{rule}={folder / rule}.toml")
+        for rule, (file, text) in order["texts"].items():
+            (folder / rule).mkdir()
+            (folder / rule / file).write_text(text, encoding="utf-8")
+            options.append(f"--{rule}={folder / rule / file}")
         if not order["sandboxed"]:
             options.append("--allow-unsandboxed")
         done = subprocess.run(

@@ -44,7 +44,7 @@ def options(asked: argparse.Namespace) -> list[str]:
     if asked.soak is not None:
         given.append(("--soak", f"{asked.soak:g}"))
     # `=` joins them: a word that pytest does not know yet, and that is a path, would have it load a conftest.py there.
-    decisive = (*given, ("--level", level), ("--again", _again(given)))
+    decisive = (*given, ("--level", level), ("--again", asked.again or _again(given)))
     return [*(f"{name}={value}" for name, value in decisive), *_judging_options(asked, selectors)]
 
 

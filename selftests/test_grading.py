@@ -28,7 +28,13 @@ from subject import isolation
 from subject.profile import Profile
 
 RUBRIC = rubric.read(None)
-ASSIGNMENT = Assignment(profile=Profile(command="./a {port}"), rubric=RUBRIC, seed=1, command=COMMAND, texts={})
+ASSIGNMENT = Assignment(
+    profile=Profile(command="./a {port}"),
+    rubric=RUBRIC,
+    seed=1,
+    command=COMMAND,
+    texts={"subject": ("profile.toml", "")},
+)
 RESULTS = json.loads((Path(__file__).parent / "formats" / "gradescope.schema.json").read_text(encoding="utf-8"))
 sandboxed = pytest.mark.skipif(
     isolation.why_not_sandboxed() is not None or shutil.which("cc") is None, reason="no sandbox, or no C compiler"
@@ -154,7 +160,9 @@ def test_a_class_is_graded_with_one_command_and_not_again(tmp_path: Path) -> Non
         "no_archive": ("unacceptable", "0.0"),
     }
     verdict = read(tmp_path / "report" / "results" / "done.json")["verdict"]
-    assert [each["id"] for each in verdict["clauses"] if each["verdict"] == "fail"] == ["lifecycle-1"]
+    (failed,) = [each for each in verdict["clauses"] if each["verdict"] == "fail"]
+    shown = "preforkspec check --subject profile.toml --seed 1 --clause lifecycle-1"
+    assert (failed["id"], failed["replay"]) == ("lifecycle-1", shown)
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
         "gradebook.csv",
         "index.html",

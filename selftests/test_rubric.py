@@ -51,6 +51,9 @@ def test_the_lines_add_up_to_the_points_and_their_worth_to_the_whole() -> None:
     made = scored(DEFAULT, {"pool-9": "fail", "epoll-1": "fail", "epoll-2": "blocked"}, cause="epoll-1")
     assert sum(round(line.earned * 100) for line in made.lines) == round(made.points * 100)
     assert sum(round(line.worth * 100) for line in made.lines) == 10_000
+    passed = [line for line in made.lines if line.verdict.value == "pass"]
+    assert all(line.earned == line.worth for line in passed), "nothing that holds is worth a hundredth more or less"
+    assert all(0 <= line.earned <= line.worth for line in made.lines)
 
 
 BEHIND = {"epoll-1": "fail"} | {clause: "blocked" for clause in CLAUSES if clause.startswith("recovery")}

@@ -36,7 +36,10 @@ def render(result: Mapping[str, Any]) -> str:
         "why": result["why"],
         "sandbox": result["sandbox"],
         "seed": result["seed"],
-        "by_section": [(each.title, *by_section[each.name]) for each in SECTIONS if each.name in by_section],
+        # What does not apply is worth nothing.
+        "by_section": [
+            (each.title, *by_section[each.name]) for each in SECTIONS if by_section.get(each.name, (0, 0))[1]
+        ],
     }
     return environment().get_template("grade.html.j2").render(**known)
 

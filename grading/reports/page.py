@@ -92,15 +92,18 @@ def _outcome(document: Mapping[str, Any]) -> tuple[str, str]:
     conforms = document["summary"]["conforms"]
     if conforms is None:
         return "undecided", "Not decided"
-    return ("conforms", "Conforms") if conforms else ("fails", "Does not conform")
+    if not conforms:
+        return "fails", "Does not conform"
+    return "conforms", "Conforms, in all that it must" if document["summary"]["fail"] else "Conforms"
 
 
 def _sections(clauses: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    listed = []
-    for section in SECTIONS:
-        of_it = [each for each in clauses if each["id"].rpartition("-")[0] == section.name]
-        listed.append((section.name, section.title, of_it))
-    return listed
+    listed = [
+        (section.name, section.title, [each for each in clauses if each["id"].rpartition("-")[0] == section.name])
+        for section in SECTIONS
+    ]
+    # A document of an older suite does not know all of them.
+    return [each for each in listed if each[2]]
 
 
 def _by(clauses: Sequence[dict[str, Any]], verdict: str, key: str) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -132,7 +135,7 @@ def _timeline(clause: str, written: Mapping[str, Any]) -> dict[str, Any]:
     return {
         # Two drawings on one page must not share the names of their parts.
         "svg": Markup(_named_apart(svg, clause)),  # noqa: S704 - drawn by us from numbers and cut words
-        "parameters": written["parameters"],
+        "parameters": [f"{name} {value}" for name, value in (written["parameters"] or {}).items() if value is not None],
         "summary": _summary(timeline, lanes),
         "left_out": written["left_out"],
         "beyond": max(0, len(lanes) - pool_plot.MOST_LANES),

@@ -51,11 +51,13 @@ WIDTH = 9.6  # inches, at 72 points each
 COUNTS_HEIGHT, LANE_HEIGHT, MARGIN = 2.3, 0.17, 0.75
 MOST_LANES = 48
 MOST_WORDS = 240  # messages drawn; more would be a grey band
+ROOM = 70  # for so many of them side by side
 RC: "dict[Any, Any]" = {
     "svg.fonttype": "none",
     "svg.hashsalt": "preforkspec",
     "font.family": ["sans-serif"],
     "font.size": 9,
+    "text.parse_math": False,  # a subject may say "$"
     "text.color": INK,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
@@ -231,7 +233,7 @@ def _draw_lanes(axes: "Axes", shown: list[Lane], until: float) -> None:
             axes.barh(place, max(at - since, until / 800), left=since, height=0.72, color=BUSY, linewidth=0)
         if lane.ended is not None:
             axes.plot([lane.ended], [place], marker="|", markersize=7, markeredgewidth=1.6, color=INK)
-    for at, place, word, by_child in _words(shown):
+    for at, place, word, by_child in _words(shown, until):
         axes.annotate(
             word,
             (at, place),
@@ -248,9 +250,25 @@ def _draw_lanes(axes: "Axes", shown: list[Lane], until: float) -> None:
     axes.set_ylabel("child")
 
 
-def _words(shown: Iterable[Lane]) -> list[tuple[float, int, str, bool]]:
-    words = [(at, place, said, by) for place, lane in enumerate(shown) for at, said, by in lane.words]
-    return [(at, place, said if len(said) <= 4 else f"{said[:3]}…", by) for at, place, said, by in words[:MOST_WORDS]]
+def _words(shown: Iterable[Lane], until: float) -> list[tuple[float, int, str, bool]]:
+    """Give the messages to write, those of one side that come close together as one: when, in which lane, what."""
+    words: list[tuple[float, int, str, bool]] = []
+    for place, lane in enumerate(shown):
+        last = {False: -1, True: -1}  # where the last of each side stands in `words`
+        for at, said, by in lane.words:
+            before = words[last[by]] if last[by] >= 0 else None
+            if before is not None and at - before[0] < until / ROOM:
+                words[last[by]] = (before[0], place, before[2] + said, by)
+            else:
+                last[by] = len(words)
+                words.append((at, place, said, by))
+    return [(at, place, _shown(said), by) for at, place, said, by in words[:MOST_WORDS]]
+
+
+def _shown(said: str) -> str:
+    """Give what was said as far as there is room for it, in letters that every font has."""
+    letters = "".join(sign if sign.isascii() and sign.isprintable() else "·" for sign in said)
+    return letters if len(letters) <= 4 else f"{letters[:3]}…"
 
 
 def _styled(svg: str) -> str:
