@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import jsonschema
 import pytest
+import xmlschema
 
 from grading.reports import ctrf, github, junit, writing
 from selftests.findings import documented, everything_passes, found
@@ -19,6 +21,9 @@ from spec.protocol import PROTOCOL_5
 from spec.sections import CLAUSES, SECTIONS
 from spec.verdict import Verdict
 
+FORMATS = Path(__file__).with_name("formats")
+JUNIT = xmlschema.XMLSchema(FORMATS / "junit.xsd")
+CTRF = json.loads((FORMATS / "ctrf.schema.json").read_text(encoding="utf-8"))
 # Whatever a server could print, or have for a name, to be read as something else than text.
 NASTY = "a\x1b[31mred\x00\x07</pre><script>alert(1)</script> & ]]> `x` |b| ::error::no\r\n%0A\udcff"
 
@@ -44,6 +49,21 @@ def parsed(report: str) -> ET.Element:
 
 def cases(report: str) -> dict[str, ET.Element]:
     return {each.attrib["name"]: each for each in parsed(report).iter("testcase")}
+
+
+@pytest.mark.parametrize("said", ["seen", NASTY, ""], ids=["plain", "nasty", "nothing"])
+def test_junit_and_ctrf_are_as_their_schemas_have_them(said: str) -> None:
+    JUNIT.validate(junit.render(every_verdict(said, name=said or "a")))
+    jsonschema.validate(json.loads(ctrf.render(every_verdict(said, name=said or "a"))), CTRF)
+
+
+def test_the_schemas_would_find_a_mistake() -> None:
+    wrong = junit.render(every_verdict()).replace("<system-err />", "")
+    assert not JUNIT.is_valid(wrong)
+    report = json.loads(ctrf.render(every_verdict()))
+    report["results"]["tests"][0]["status"] = "blocked"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(report, CTRF)
 
 
 def test_junit_has_a_suite_for_each_section_and_a_case_for_each_clause() -> None:
