@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 
-from drivers.client import Client
+from drivers.client import LOOPBACK, Client
 from observers import listening_socket, procfs
 from observers.pool_watch import PoolWatch
 from observers.sock_diag import SockDiag
@@ -38,7 +38,8 @@ class Clients:
         self._polled: dict[int, Client] = {}
         self._numbers = itertools.count(1)
         self._waiting: dict[ConnectionId, Client] = {}  # whose holder is not known yet
-        self._followed: set[int] = set()  # ports of clients whose connections the server may still have
+        # Ports and addresses of clients whose connections the server may still have.
+        self._followed: dict[int, str] = {}
         self._inodes: dict[ConnectionId, Inode] = {}
         self.held: dict[ConnectionId, Client] = {}
         self.holders: dict[ConnectionId, Pid] = {}
@@ -68,14 +69,16 @@ class Clients:
         """Whether the kernel gives the subject no connection before its client has said something."""
         return listening_socket.waits_for_data([self.watch.parent, *self.watch.live], self.watch.listeners)
 
-    def connect_silently(self, *, until: bytes = GET, follow: bool = True) -> Client:
+    def connect_silently(self, *, until: bytes = GET, follow: bool = True, source: str = LOOPBACK) -> Client:
         """Open a connection that says nothing `until` its time comes; only its first byte, where the kernel waits."""
-        return self.connect(greeting=until[:1] if self.waits_for_data else b"", follow=follow)
+        return self.connect(greeting=until[:1] if self.waits_for_data else b"", follow=follow, source=source)
 
-    def connect(self, request: bytes = b"", *, greeting: bytes = b"", follow: bool = True) -> Client:
+    def connect(
+        self, request: bytes = b"", *, greeting: bytes = b"", follow: bool = True, source: str = LOOPBACK
+    ) -> Client:
         """Open a connection. With `follow`, the process that accepts it is found and written on the timeline."""
         number = ConnectionId(next(self._numbers))
-        client = Client(self.launch.socket, self.port, greeting=greeting, request=request, number=number)
+        client = Client(self.launch.socket, self.port, greeting=greeting, request=request, number=number, source=source)
         if follow:
             self._waiting[client.number] = client
         self._register(client)
@@ -92,7 +95,7 @@ class Clients:
             return
         self._polled[client.fileno()] = client
         self._poll.register(client.fileno(), select.POLLIN | (select.POLLOUT if client.wants_to_send else 0))
-        self._followed.add(client.local_port)
+        self._followed[client.local_port] = client.source
         if client.connected:
             self.watch.write(Connected(self.clock(), client.number))
 
@@ -170,7 +173,7 @@ class Clients:
             if client.open and not client.connected and now - client.tried > HANDSHAKE:
                 self._poll.unregister(client.fileno())
                 self._polled.pop(client.fileno())
-                self._followed.discard(client.local_port)
+                self._followed.pop(client.local_port, None)
                 client.connect_again()
                 self._register(client)
 
@@ -178,7 +181,7 @@ class Clients:
         """Find which process accepted each connection that has no known holder, and write it."""
         free = [pid for pid in self.watch.live if pid not in self.holders.values()]
         for number, client in list(self._waiting.items()):
-            side = self.diag.server_side(self.port, client.local_port)
+            side = self.diag.server_side(self.port, client.local_port, client=client.source)
             if side is None or not side.inode:
                 continue
             inode = side.inode
@@ -228,11 +231,11 @@ class Clients:
     def all_let_go(self) -> bool:
         """Tell whether the server has let go of every connection of clients that are gone."""
         present = {client.local_port for client in self._polled.values()}
-        for port in list(self._followed - present):
-            side = self.diag.server_side(self.port, port)
+        for port in self._followed.keys() - present:
+            side = self.diag.server_side(self.port, port, client=self._followed[port])
             if side is None or not side.inode:
-                self._followed.discard(port)
-        return not self._followed - present
+                del self._followed[port]
+        return not self._followed.keys() - present
 
     def busy(self) -> frozenset[Pid]:
         """Give the live children that hold a held connection."""

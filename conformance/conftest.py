@@ -16,6 +16,7 @@ from conformance import (
     lost_wakeup,
     orders,
     plans,
+    printing,
     tide,
     together,
     turnover,
@@ -182,6 +183,13 @@ def planned(request: pytest.FixtureRequest, launches: Launches) -> Planned:
     insist_on(launches.profile, "min_spare", "max_spare", "max_connections")
     effort, replayed = request.config.stash[EFFORT], request.config.stash[REPLAYED]
     return launches.remember("plans", lambda: plans.perform_all(launches, effort=effort, replayed=replayed))
+
+
+@pytest.fixture(params=["first", "drawn"], ids=["printed-first", "printed-drawn"])
+def printed(request: pytest.FixtureRequest, launches: Launches) -> Heard:
+    """What was found in what a server printed, at accepts, as its pool changed, and on Ctrl-C; played once."""
+    insist_on(launches.profile, "min_spare", "max_spare")
+    return launches.play(f"printed {request.param}", launches.pool_set(request.param), printing.play)
 
 
 @pytest.fixture

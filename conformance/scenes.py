@@ -14,6 +14,8 @@ SCENES = (
     "turnover-drawn",
     "single",
     "orders",
+    "printed-first",
+    "printed-drawn",
     "full-speed",
     "frozen",
     "all-at-once-first",

@@ -15,6 +15,7 @@ from spec.event import ConnectionId
 
 # One answer; a subject that talks without end is cut off here.
 MOST_KEPT = 1 << 24
+LOOPBACK = "127.0.0.1"
 
 
 class Ending(Enum):
@@ -29,7 +30,7 @@ class Ending(Enum):
 class Client:
     """One connection to the subject. `make` gives a fresh socket inside the subject's network.
 
-    A `greeting` is sent at once, and asks for nothing.
+    A `greeting` is sent at once, and asks for nothing. A `source` is the address to come from.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Client:
         greeting: bytes = b"",
         request: bytes = b"",
         number: ConnectionId,
+        source: str = LOOPBACK,
     ) -> None:
         self._make = make
+        self.source = source
         self._port = port
         self._to_send = greeting + request
         self.greeted = len(greeting)
@@ -61,7 +64,9 @@ class Client:
     def _connect(self) -> None:
         self._socket = self._make()
         self._socket.setblocking(False)
-        status = self._socket.connect_ex(("127.0.0.1", self._port))
+        if self.source != LOOPBACK:
+            self._socket.bind((self.source, 0))
+        status = self._socket.connect_ex((LOOPBACK, self._port))
         if status not in (0, errno.EINPROGRESS, errno.EAGAIN):
             self._end(Ending.REFUSED)
         else:

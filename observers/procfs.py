@@ -104,6 +104,15 @@ def look(pid: Pid) -> Look:
         stat.close()
 
 
+def pid_inside(pid: Pid) -> Pid:
+    """Give the pid by which a process knows itself, in its own pid namespace; 0 for one that is gone."""
+    try:
+        lines = _read(f"/proc/{pid}/status").splitlines()
+    except OSError:
+        return Pid(0)
+    return next((Pid(int(line.split()[-1])) for line in lines if line.startswith(b"NSpid:")), pid)
+
+
 def children(pid: Pid) -> list[Pid]:
     """Give the children of all threads of a process, zombies too, in the order in which they were forked."""
     found: list[Pid] = []

@@ -17,6 +17,7 @@ from spec.event import Inode
 NETLINK_SOCK_DIAG: Final = 4
 _BY_FAMILY, _DONE, _ERROR = 20, 3, 2
 _REQUEST, _REQUEST_DUMP = 0x001, 0x301  # NLM_F_REQUEST, with NLM_F_DUMP
+LOOPBACK = "127.0.0.1"
 _ANY_COOKIE = b"\xff" * 8
 ESTABLISHED, CLOSE_WAIT, LISTEN = 1, 8, 10
 _HEADER = struct.Struct("=IHHII")
@@ -68,14 +69,14 @@ class SockDiag:
         """Give every listening TCP socket."""
         return self._tcp(1 << LISTEN)
 
-    def server_side(self, port: int, client_port: int) -> TcpSocket | None:
+    def server_side(self, port: int, client_port: int, *, client: str = LOOPBACK) -> TcpSocket | None:
         """Give the server's side of one connection over loopback, or None where there is none that can be served.
 
         Asked for one by one: a listing of all connections walks the kernel's whole hash table, which takes
         milliseconds on a machine with much memory. An IPv6 socket with a mapped address is found as well.
         """
-        loopback = socket.inet_aton("127.0.0.1")
-        identity = struct.pack(">HH16s16sI", port, client_port, loopback, loopback, 0) + _ANY_COOKIE
+        ends = socket.inet_aton(LOOPBACK), socket.inet_aton(client)
+        identity = struct.pack(">HH16s16sI", port, client_port, *ends, 0) + _ANY_COOKIE
         states = 0xFFFFFFFF
         request = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, states) + identity
         for body in self._ask(request, _REQUEST):

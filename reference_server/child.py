@@ -64,12 +64,14 @@ class Child:
         """Serve a connection if one is left. Return False if there may be one that cannot be accepted now."""
         try:
             # The public accept() makes a socket object of it, and an enum of its family. We need only the number.
-            client: int = self.listener._accept()[0]  # type: ignore[attr-defined]  # noqa: SLF001
+            client, address = self.listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001
         except (BlockingIOError, ConnectionAbortedError):  # another child was quicker, or the client gave up
             return True
         except OSError:  # no descriptors, no memory: it stays in the queue
             return False
         self.say(CONNECTED)
+        if self.parameters.verbose:
+            note(f"accepted {address[0]}:{address[1]}")
         serve(client, self.parameters.service_time)
         os.close(client)
         self.served += 1

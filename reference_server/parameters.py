@@ -28,7 +28,7 @@ def parse(arguments: list[str] | None) -> Parameters:
     parser.add_argument("--max-connections", type=int, required=True, help="a child ends after so many")
     parser.add_argument("--max-children", type=int, help=f"never more (default: {MAX_CHILDREN})")
     parser.add_argument("--service-time", type=float, default=0.0, help="seconds to sleep in each service")
-    parser.add_argument("--verbose", action="store_true", help="print a line for each connection")
+    parser.add_argument("--verbose", action="store_true", help="print a line for each connection, birth and end")
     found = parser.parse_args(arguments)
     if found.max_children is None:
         found.max_children = max(MAX_CHILDREN, found.max_spare)

@@ -78,6 +78,7 @@ class Parent:
                     while said := hear(member.channel):
                         self.pool.hear(member, said)
                     self.let_go(member.channel)  # even with no end of file: a stranger may keep the dead child's end
+                self.tell(f"child {pid} has ended")
                 if member and os.waitstatus_to_exitcode(status) > 0:  # it could not set itself up; no more could others
                     self.refused_until = time.monotonic() + RETRY
 
@@ -106,8 +107,12 @@ class Parent:
                 self.spawn()
         except OSError as refusal:
             self.refused_until = time.monotonic() + RETRY
-            if self.parameters.verbose:
-                note(f"cannot spawn: {refusal.strerror}")
+            self.tell(f"cannot spawn: {refusal.strerror}")
+
+    def tell(self, news: str) -> None:
+        """Print what has come of the pool, if it is to be printed."""
+        if self.parameters.verbose:
+            note(f"{news}: {len(self.pool.members)} children, {self.pool.idle} idle")
 
     def shed(self) -> None:
         """Tell `K` to as many as have been in excess all the time."""
@@ -126,6 +131,7 @@ class Parent:
             if pid == 0:
                 self.become_child(ours, theirs)
             self.pool.add(pid, ours)
+            self.tell(f"spawned child {pid}")
         except OSError:
             os.close(ours)
             raise

@@ -98,7 +98,8 @@ def test_every_clause_says_what_it_asks_where_it_comes_from_and_how_it_is_observ
 
 def test_a_source_is_a_section_of_the_original_design() -> None:
     for clause in CLAUSES.values():
-        assert re.match(r"[123] (Objective|Design|Implementation), \w+", clause.source), clause.source
+        if clause.section != "console":
+            assert re.match(r"[123] (Objective|Design|Implementation), \w+", clause.source), clause.source
 
 
 def test_what_a_clause_needs_is_registered_and_never_itself() -> None:

@@ -1,6 +1,6 @@
 """The specification's table of contents: every section, in reading order, and the register of all clauses."""
 
-from spec import accept, channel, epoll, http, lifecycle, pool, protocol, recovery, recycle
+from spec import accept, channel, console, epoll, http, lifecycle, pool, protocol, recovery, recycle
 from spec.clause import Clause, ClauseId, Section
 
 SECTIONS: tuple[Section, ...] = (
@@ -13,6 +13,7 @@ SECTIONS: tuple[Section, ...] = (
     recycle.SECTION,
     http.SECTION,
     recovery.SECTION,
+    console.SECTION,
 )
 
 CLAUSES: dict[ClauseId, Clause] = {clause.id: clause for section in SECTIONS for clause in section}

@@ -83,14 +83,23 @@ class Report:
     """What the warden knows of a launch.
 
     `status` is the exit status of the launched process (negative: the signal that ended it), None while it runs;
-    `output` the last 64 KiB that the subject wrote, `written` how many bytes it wrote in all; `ended_for` says why the
+    `kept` the last 64 KiB that the subject wrote, `written` how many bytes it wrote in all; `ended_for` says why the
     warden ended it by itself.
     """
 
     status: int | None
-    output: str
+    kept: bytes
     written: int
     ended_for: str | None
+
+    @property
+    def output(self) -> str:
+        """What is kept of the output, as text."""
+        return self.kept.decode("utf-8", "replace")
+
+    def output_after(self, written: int) -> str:
+        """Give what came after so many bytes, as far as it is kept, as text."""
+        return self.kept[max(0, len(self.kept) - (self.written - written)) :].decode("utf-8", "replace")
 
 
 class Launch:
@@ -166,8 +175,7 @@ class Launch:
         """Ask what is known of the launch; with the output only where asked for."""
         self._tell({"ask": "report", "output": output})
         answer, _ = self._hear()
-        output_so_far = bytes.fromhex(answer["output"]).decode("utf-8", "replace")
-        return Report(answer["status"], output_so_far, answer["written"], answer["ended_for"])
+        return Report(answer["status"], bytes.fromhex(answer["output"]), answer["written"], answer["ended_for"])
 
     def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
         """Make a socket in the subject's network. A socket stays in the network that it was made in, whoever has it."""

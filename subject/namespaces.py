@@ -30,6 +30,8 @@ _RT_SIGACTION = {"x86_64": 13, "aarch64": 134}.get(os.uname().machine)
 # A folder of /tmp that the subject may need (its own, its interpreter's) stays visible in its private /tmp, and so does
 # a file there that is named; more of them than this would make each launch slow.
 MOST_BOUND_FOLDERS = 200
+# Of the subject. In what a server prints a pid is to be told from a count, and from a port of a client.
+FIRST_PID = 5000
 
 
 def become_subreaper() -> None:
@@ -85,6 +87,7 @@ def run_init(order: dict[str, Any], terminal: int, report: int, hand_over: HandO
             os.write(terminal, f"sandbox: {error.filename}: {error.strerror}\n".encode())
             os.write(report, f"{127 << 8}\n".encode())
             return
+    _begin_pids_at(FIRST_PID)
     pid = os.fork()
     if pid == 0:
         become_subject(order, terminal, hand_over)
@@ -100,6 +103,14 @@ def run_init(order: dict[str, Any], terminal: int, report: int, hand_over: HandO
             continue
         if ended == pid:
             os.write(report, f"{status}\n".encode())
+
+
+def _begin_pids_at(first: int) -> None:
+    """Have the next process of this namespace get this pid; from 2 on, where the kernel refuses it (before 5.9)."""
+    try:
+        _write("/proc/sys/kernel/ns_last_pid", str(first - 1))
+    except OSError:
+        pass
 
 
 def _mount_privately(keep: list[str]) -> None:

@@ -23,6 +23,8 @@ PLACEHOLDERS = ("port", "min_spare", "max_spare", "max_connections", "max_childr
 # What a profile may leave out of its claims; accepting, sizing its pool and a life from start to end are what makes a
 # pre-forking server, and are always judged.
 ABILITIES = ("channel", "epoll", "recycle", "http", "recovery")
+# What the design does not ask for, and a profile may claim all the same.
+OPTIONAL = ("console",)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 # The environment of a server that is not trusted: nothing of the user's.
@@ -105,8 +107,8 @@ class Profile(BaseModel):
     @classmethod
     def _known_abilities(cls, abilities: tuple[str, ...]) -> tuple[str, ...]:
         for ability in abilities:
-            if ability not in ABILITIES:
-                raise ValueError(f"names an unknown ability {ability!r}; expected some of {', '.join(ABILITIES)}")
+            if ability not in (known := ABILITIES + OPTIONAL):
+                raise ValueError(f"names an unknown ability {ability!r}; expected some of {', '.join(known)}")
         return abilities
 
     @field_validator("harmless_signals")

@@ -96,6 +96,7 @@ static void reap(void)
             hear(child);
             forget(child, WIFEXITED(status) && WEXITSTATUS(status) == 0);
         }
+        note_change("ended", pid, MOST_CHILDREN - count(EMPTY));
 #ifdef MUTANT_FULL_BEFORE_REAPING
         was_full = full && WIFEXITED(status);
 #endif

@@ -94,6 +94,10 @@ static void on_signal(int number)
 #endif
     if (number == SIGCHLD)
         child_ended = 1;
+#ifdef CONSOLE
+    else if (number == SIGINT)
+        asked_to_report = 1;
+#endif
     else if (number == SIGTERM || number == SIGINT)
         asked_to_end = 1;
 }
@@ -119,6 +123,8 @@ static void on_child(int number, siginfo_t *info, void *context)
 
 #include "wait.h"
 
+#include "report.h"
+
 static _Noreturn void run_parent(void)
 {
     sigset_t ours, none;
@@ -135,7 +141,9 @@ static _Noreturn void run_parent(void)
     sigprocmask(SIG_BLOCK, &ours, NULL); /* let in only while the parent waits: no signal falls between */
     sigaction(SIGCHLD, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+#ifndef MUTANT_INT_BY_DEFAULT
     sigaction(SIGINT, &action, NULL);
+#endif
     sigaction(SIGUSR1, &action, NULL);
 #ifdef MUTANT_WAITS_FOR_THE_STOPPED
     sigaction(SIGCHLD, &(struct sigaction){.sa_sigaction = on_child, .sa_flags = SA_SIGINFO}, NULL);
@@ -150,6 +158,8 @@ static _Noreturn void run_parent(void)
         wait_for_messages(due, &none);
         if (asked_to_end)
             end_pool();
+        if (asked_to_report)
+            report();
         if (child_ended)
             reap();
 #ifdef MUTANT_FULL_BEFORE_REAPING

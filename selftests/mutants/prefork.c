@@ -10,6 +10,7 @@
  *              children may have in common)
  * parent.h     the pool: its table and its loop (spawn.h, hear.h, ended.h: what becomes of a child; wait.h: how the
  *              parent waits; regulate.h, unrest.h: how many; parent_accepts.h: what a parent may not do)
+ * console.h    what is printed, where it is asked for (report.h: on Ctrl-C)
  *
  * One translation unit, so that a mutant is one flag. What each mutant breaks, and who does so in real life, is
  * told in mutants.toml; a mutant's lines stand where the sound server's would.
@@ -73,6 +74,8 @@ static bool any_recycled;
 #include "http.h"
 
 #include "listener.h"
+
+#include "console.h"
 
 #include "child.h"
 

@@ -30,7 +30,13 @@ static _Noreturn void become_child(int end, unsigned long rank)
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* leaves no orphans, whatever they are doing */
 #endif
     signal(SIGTERM, SIG_DFL);
+#if defined CONSOLE_CHILDREN
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = report_oneself, .sa_flags = SA_RESTART}, NULL);
+#elif defined CONSOLE
+    signal(SIGINT, SIG_IGN); /* the terminal sends it to everybody, and it is meant for the parent */
+#else
     signal(SIGINT, SIG_DFL);
+#endif
 #if !defined MUTANT_CHILD_ENDS_ON_SIGCHLD && !defined MUTANT_DROPS_CLIENT_ON_SIGNAL
     signal(SIGCHLD, SIG_DFL);
 #endif
@@ -150,5 +156,6 @@ static bool spawn(void)
     event.events |= EPOLLET;
 #endif
     epoll_ctl(epoll, EPOLL_CTL_ADD, pair[0], &event);
+    note_change("spawned", pid, MOST_CHILDREN - count(EMPTY));
     return true;
 }

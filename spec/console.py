@@ -1,0 +1,232 @@
+"""What is printed: the report on Ctrl-C, the changes of the pool, the accepts. Optional; judged where it is claimed.
+
+Owns the clauses `console-1` … `console-3` and their judges. Wordings are as many as servers, so only numbers count, and
+where they stand. A pid is the one that the server itself knows a process by.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from spec.clause import Clause, ClauseId, Level, Section, ids
+from spec.event import Pid
+from spec.verdict import Violation
+
+CONSOLE_1 = Clause(
+    id=ClauseId("console-1"),
+    level=Level.SHOULD,
+    text=(
+        "On Ctrl-C the server reports as many children as live, and for each how many connections it has served; "
+        "together they are all that were served."
+    ),
+    source="coursework of old (docs/assignment.md); the original design asks for nothing of it",
+    observed=(
+        "Children serve different numbers of connections, others have ended; SIGINT goes to all that the terminal "
+        "would send it to, and the numbers in what is printed then are compared."
+    ),
+    needs=ids("lifecycle-1", "accept-1", "pool-1", "pool-3"),
+    ability="console",
+)
+CONSOLE_2 = Clause(
+    id=ClauseId("console-2"),
+    level=Level.SHOULD,
+    text="A line tells of each change of the pool: whose, or how many children there are now.",
+    source="coursework of old (docs/assignment.md); the original design asks for nothing of it",
+    observed="The pool grows, and sheds; each time a line is to have a pid of who came or went, or a new number.",
+    needs=ids("lifecycle-1", "accept-1", "pool-2", "pool-3"),
+    ability="console",
+)
+CONSOLE_3 = Clause(
+    id=ClauseId("console-3"),
+    level=Level.SHOULD,
+    text="At each accept, the child's pid and the client's address and port are printed.",
+    source="coursework of old (docs/assignment.md); the original design asks for nothing of it",
+    observed="Clients come from different addresses, one after another; the three are to be printed together.",
+    needs=ids("lifecycle-1", "accept-1", "pool-1"),
+    ability="console",
+)
+
+SECTION = Section(
+    name="console",
+    title="What is printed",
+    introduction=(
+        "What assignments ask a server to print, so that its author sees the pool at work. A profile claims it by the "
+        "ability `console`; else it does not apply. The wording is the server's: numbers are looked for, in whatever "
+        "was printed on the terminal."
+    ),
+    clauses=(CONSOLE_1, CONSOLE_2, CONSOLE_3),
+)
+
+# Lines that belong together: who needs two or three for one accept says them in one go.
+TOGETHER = 3
+QUOTED = 3  # lines in what was seen
+_NUMBER = re.compile(r"\d+")
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+def lines_of(printed: str) -> list[str]:
+    """Give what was printed line by line, without colours and other control characters, and without empty lines."""
+    plain = _ESCAPE.sub("", printed).splitlines()
+    clean = ("".join(sign if sign.isprintable() else " " for sign in line).strip() for line in plain)
+    return [line for line in clean if line]
+
+
+def numbers(line: str) -> list[int]:
+    """Give the numbers in a line, in their order; a number of 20 digits and more is none."""
+    return [int(found) for found in _NUMBER.findall(line) if len(found) < 20]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """What was printed after Ctrl-C, `waited` seconds long; what each live child had `served`; who had `ended`."""
+
+    lines: Sequence[str]
+    waited: float
+    served: Mapping[Pid, int]
+    ended: Collection[Pid] = ()
+
+    @property
+    def named(self) -> frozenset[int]:
+        """The pids of children, live and ended, that are in it."""
+        return frozenset(number for line in self.lines for number in numbers(line)).intersection(
+            {*self.served, *self.ended}
+        )
+
+
+def judge_report(reported: Reported) -> Iterator[Violation]:
+    """Judge console-1."""
+    truth = f"{len(reported.served)} children had served {_listed(reported.served.values())}"
+    if not reported.lines:
+        yield Violation(CONSOLE_1, f"{truth}; in the {reported.waited:.1f} s after Ctrl-C nothing was printed")
+    elif wrong := _by_pid(reported) if reported.named & set(reported.served) else _by_counts(reported):
+        yield Violation(CONSOLE_1, f"{truth}; {wrong}: {quoted(reported.lines)}")
+
+
+def _by_pid(reported: Reported) -> str | None:
+    """Say what is wrong with a report that tells its children by their pids."""
+    if missing := sorted(set(reported.served) - reported.named):
+        return f"the report leaves out {_listed(missing)}"
+    if ended := sorted(reported.named - set(reported.served)):
+        return f"the report has {_listed(ended)} as well, who had ended"
+    if _in_columns(reported):
+        return None
+    for pid, served in reported.served.items():
+        if served not in (near := _near(pid, reported)):
+            has = f"has {_listed(near)} for it" if near else "has no number for it"
+            return f"child {pid} had served {served}, and the report {has}"
+    return None
+
+
+def _near(pid: Pid, reported: Reported) -> list[int]:
+    """Give the numbers that belong to a child: those in its line, up to other children; else those after it."""
+    for line in reported.lines:
+        if pid not in (found := numbers(line)):
+            continue
+        place = found.index(pid)
+        after = _until_a_child(found[place + 1 :], reported)
+        if after and found[0] in reported.named:
+            return after  # what is before it is another's
+        before = _until_a_child(found[:place][::-1], reported)[::-1]
+        if after or before:
+            return [*before, *after]
+    stream = [number for line in reported.lines for number in numbers(line)]
+    return _until_a_child(stream[stream.index(pid) + 1 :], reported)
+
+
+def _until_a_child(found: Sequence[int], reported: Reported) -> list[int]:
+    kept = []
+    for number in found:
+        if number in reported.named:
+            break
+        kept.append(number)
+    return kept
+
+
+def _in_columns(reported: Reported) -> bool:
+    """Tell whether one line has the pids, and another the counts in their order."""
+    for line in reported.lines:
+        pids = [number for number in numbers(line) if number in reported.named]
+        if set(pids) == set(reported.served):
+            counts = [reported.served[Pid(pid)] for pid in pids]
+            if any(_is_within(counts, numbers(other)) for other in reported.lines if other != line):
+                return True
+    return False
+
+
+def _is_within(wanted: Sequence[int], found: Sequence[int]) -> bool:
+    left = iter(found)
+    return all(number in left for number in wanted)
+
+
+def _by_counts(reported: Reported) -> str | None:
+    """Say what is wrong with a report that names no child: each count must be there, as often as children have it."""
+    found = Counter(number for line in reported.lines for number in numbers(line))
+    missing = Counter(reported.served.values()) - found
+    return f"the report lacks {_listed(sorted(missing.elements()))}" if missing else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """The pool before and after a change, by pids; what was printed, and the ports of the clients that came."""
+
+    before: frozenset[Pid]
+    after: frozenset[Pid]
+    idle: int
+    lines: Sequence[str]
+    ports: Collection[int] = ()
+
+
+def judge_change(changed: Changed) -> Iterator[Violation]:
+    """Judge console-2: a line must have who came or went, how many, or how many there are now. Accepts do not count."""
+    came, went = changed.after - changed.before, changed.before - changed.after
+    telling = {*came, *went, len(changed.after), changed.idle, len(came) or len(went)} - {0}
+    own = [line for line in changed.lines if not set(numbers(line)).intersection(changed.ports)]
+    if not any(telling.intersection(numbers(line)) for line in own):
+        what = f"the pool went from {len(changed.before)} to {len(changed.after)} children, {changed.idle} idle"
+        yield Violation(CONSOLE_2, f"{what}, and no line says so: {quoted(own) if own else 'nothing was printed'}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """An accept, and what was printed since: by child `pid`, of a client at `address` and `port`."""
+
+    pid: Pid
+    address: str
+    port: int
+    lines: Sequence[str]
+
+
+def judge_accept(told: Told) -> Iterator[Violation]:
+    """Judge console-3."""
+    fewest: list[str] | None = None
+    for first in range(max(1, len(told.lines) - TOGETHER + 1)):
+        missing = _missing(told, told.lines[first : first + TOGETHER])
+        if not missing:
+            return
+        if fewest is None or len(missing) < len(fewest):
+            fewest = missing
+    what = f"child {told.pid} accepted a client at {told.address}, port {told.port}"
+    said = quoted(told.lines) if told.lines else "nothing was printed"
+    yield Violation(CONSOLE_3, f"{what}; what is missing: {', '.join(fewest or [])}; printed: {said}")
+
+
+def _missing(told: Told, lines: Sequence[str]) -> list[str]:
+    found = {number for line in lines for number in numbers(line)}
+    missing = [] if told.pid in found else ["its pid"]
+    if not any(re.search(rf"(?<![\d.]){re.escape(told.address)}(?![\d.]*\d)", line) for line in lines):
+        missing.append("the address")
+    if told.port not in found:
+        swapped = int.from_bytes(told.port.to_bytes(2, "big"), "little")
+        missing.append("the port" if swapped not in found else f"the port ({swapped} is it in network byte order)")
+    return missing
+
+
+def quoted(lines: Sequence[str]) -> str:
+    """Give the last lines, cut to size."""
+    return " / ".join(line[:120] for line in lines[-QUOTED:])
+
+
+def _listed(found: Collection[int]) -> str:
+    words = [str(number) for number in found]
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
