@@ -182,7 +182,7 @@ class _Work:
         asked += ["--again", shlex.join(["preforkspec", "check", "--subject", handed_out])]
         try:
             done = subprocess.run(
-                [*self.assignment.command, *asked, "-n", "1"],
+                [*self.assignment.command, *asked],
                 cwd=self.scratch,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 from pathlib import Path
 from typing import NoReturn
 
@@ -53,9 +54,13 @@ def _grade(grade: argparse.ArgumentParser) -> None:
     grade.add_argument("--out", metavar="DIR", type=Path, required=True, help="where results, pages and gradebook go")
     _assignment(grade)
     grade.add_argument(
-        "-n", metavar="WORKERS", dest="workers", type=_workers, default=2, help="submissions at a time; default: 2"
+        "-n",
+        metavar="WORKERS",
+        dest="workers",
+        type=_workers,
+        default=min(MOST_WORKERS, len(os.sched_getaffinity(0))),
+        help="submissions at a time; default: as many as processors",
     )
-
     grade.add_argument(
         "--scheduler", metavar="ADDRESS", help="of a Dask cluster, whose workers grade in place of this one"
     )

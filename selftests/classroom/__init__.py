@@ -4,7 +4,9 @@ import io
 import tarfile
 import tomllib
 import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,8 +25,8 @@ class Pupil(BaseModel):
     pack: str = ""
     make: str = ""
     outcome: str = "judged"
+    points: float = 0
     fails: frozenset[str] = frozenset()
-    blocked: frozenset[str] = frozenset()
 
     def contents(self) -> dict[str, bytes]:
         """Give its files by their names."""
@@ -60,3 +62,22 @@ def everyone() -> list[Pupil]:
     """Give the class, in the order of its table."""
     rows = tomllib.loads((HERE / "class.toml").read_text(encoding="utf-8"))["submission"]
     return [Pupil.model_validate(row) for row in rows]
+
+
+def hand_in(pupils: Iterable[Pupil], folder: Path) -> None:
+    """Make a folder of submissions."""
+    folder.mkdir(parents=True)
+    for pupil in pupils:
+        pupil.hand_in(folder)
+
+
+def differences(pupil: Pupil, result: Mapping[str, Any]) -> list[str]:
+    """Say in what a result (`grading.grade_one`) is not what is expected."""
+    clauses = result["verdict"]["clauses"] if result["verdict"] else []
+    found = {
+        "outcome": result["outcome"],
+        "points": result["score"]["points"],
+        "fails": {each["id"] for each in clauses if each["verdict"] == "fail"},
+    }
+    expected = {"outcome": pupil.outcome, "points": pupil.points, "fails": set(pupil.fails)}
+    return [f"{key}: {found[key]} in place of {expected[key]}" for key in found if found[key] != expected[key]]
