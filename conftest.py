@@ -31,7 +31,8 @@ from spec.verdict import Decision, NotApplicable, Verdict
 from subject import namespaces
 from subject import profile as profiles
 from subject.build import BuildFailed, build
-from subject.isolation import isolation_allowed
+from subject.isolation import isolation_allowed, rung
+from subject.sandbox import FULL
 
 ROOT = Path(__file__).resolve().parent
 FOLDERS = (ROOT / "conformance", ROOT / "fault_injection")  # where tests decide clauses
@@ -83,7 +84,9 @@ def pytest_configure(config: pytest.Config) -> None:
         chosen = _chosen(config)
         profile = _profile(config)
         sandboxed: Path | None = config.option.sandboxed
-        config.stash[PROFILE] = profile if sandboxed is None else profile.sandboxed(sandboxed)
+        config.stash[PROFILE] = (
+            profile if sandboxed is None else profile.sandboxed(sandboxed.absolute(), rung=rung() or FULL)
+        )
         config.stash[plans.EFFORT] = _effort(config)
         config.stash[plans.REPLAYED] = _replayed(config)
     except (UnknownClause, profiles.ProfileError, NoPlan) as error:

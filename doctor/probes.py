@@ -139,10 +139,10 @@ def sandbox() -> Trial:
     """See whether a launch can be confined as one that is not trusted has to be."""
     return Trial(
         name="a sandbox",
-        refused=isolation.why_not_sandboxed(),
-        works="submissions of a class can be graded",
+        refused=None if isolation.rung() else f"{isolation.why_not_sandboxed()}; {isolation.why_not_partly()}",
+        works=f"submissions of a class can be graded ({isolation.rung()}, see docs/security.md)",
         without="grade does nothing but with --allow-unsandboxed, and runs submissions as you",
-        remedy=f"Linux 5.12; {NAMESPACES_HELP}",
+        remedy=f"Linux 5.12 and {NAMESPACES_HELP}; or Linux 6.12 with Landlock",
     )
 
 

@@ -45,7 +45,7 @@ def graded(
                 "changed": each.changed_at,
                 "texts": assignment.texts,
                 "seed": assignment.seed,
-                "sandboxed": assignment.sandboxed,
+                "sandboxed": assignment.rung is not None,
             }
             # Not the scheduler's to remember: it is graded anew wherever it is asked for anew.
             running[client.submit(remote, data, order, pure=False)] = each

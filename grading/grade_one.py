@@ -25,6 +25,7 @@ from grading.submissions import LaidOut, Submission, Unacceptable
 from grading.wording import last_lines
 from subject.build import BuildFailed, build
 from subject.profile import Profile
+from subject.sandbox import FULL, hand_over
 
 SCHEMA = 1
 # A check is cut short by its own budgets; one that hangs all the same is ended.
@@ -55,7 +56,7 @@ class Assignment:
     seed: int
     command: Sequence[str]
     texts: Mapping[str, tuple[str, str]]
-    sandboxed: bool = True
+    rung: str | None = FULL  # how much of a sandbox there is for them (`isolation.rung`)
 
     def digest(self) -> str:
         """Give what a grade depends on beside the submission, in a few letters."""
@@ -64,7 +65,7 @@ class Assignment:
             self.profile.model_dump_json(exclude={"cwd", "name"}),
             self.rubric.model_dump_json(),
             str(self.seed),
-            str(self.sandboxed),
+            self.rung or "none",
         ]
         return hashlib.sha256("\0".join(given).encode()).hexdigest()[:16]
 
@@ -108,7 +109,7 @@ def result_of(
         },
         "assignment": assignment.digest(),
         "seed": assignment.seed,
-        "sandbox": "full" if assignment.sandboxed else "none",
+        "sandbox": assignment.rung or "none",
         "outcome": outcome.value,
         "why": why,
         "score": asdict(score) | {"lines": [_line(line) for line in score.lines]},
@@ -159,15 +160,17 @@ class _Work:
         profile = self.assignment.profile
         if profile.build is None:
             return laid_out.folder
-        if not self.assignment.sandboxed:
+        if self.assignment.rung is None:
             build(profile.model_copy(update={"cwd": laid_out.folder}), within=BUILT_WITHIN)
             return laid_out.folder
         made = LaidOut(self._folder("built"), self.left_out)
+        hand_over(laid_out.folder, self.assignment.rung)
         build(
-            profile.sandboxed(laid_out.folder),
+            profile.sandboxed(laid_out.folder, rung=self.assignment.rung),
             within=BUILT_WITHIN,
             then=lambda folder: submissions.copy(folder, made),
         )
+        hand_over(made.folder, self.assignment.rung)
         return made.folder
 
     def _judged(self, folder: Path) -> tuple[dict[str, Any] | None, str]:
@@ -175,7 +178,7 @@ class _Work:
         profile, document = self.scratch / "profile.toml", self.scratch / "verdict.json"
         profile.write_text(_as_toml(self.assignment.profile, folder, self.submission.name), encoding="utf-8")
         asked = ["check", "--subject", str(profile), "--json", str(document), "--seed", str(self.assignment.seed)]
-        if self.assignment.sandboxed:
+        if self.assignment.rung is not None:
             asked += ["--sandboxed", str(folder)]
         # As a student would, with the profile that was handed out, in the folder of the work.
         handed_out, _ = self.assignment.texts["subject"]

@@ -74,8 +74,9 @@ def _assignment(asked: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401
         }
     except (profiles.ProfileError, rubrics.RubricError) as error:
         raise BadRequest(str(error)) from error
-    why = import_module("subject.isolation").why_not_sandboxed()
-    if why is not None and not asked.allow_unsandboxed:
+    isolation = import_module("subject.isolation")
+    if (rung := isolation.rung()) is None and not asked.allow_unsandboxed:
+        why = f"full: {isolation.why_not_sandboxed()}; partial: {isolation.why_not_partly()}"
         raise BadRequest(f"no sandbox can be had here ({why}); expected one, or --allow-unsandboxed")
     return grade_one.Assignment(
         profile=profile,
@@ -83,7 +84,7 @@ def _assignment(asked: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401
         seed=DEFAULT_SEED if asked.seed is None else asked.seed,
         command=remote.command(),
         texts=texts,
-        sandboxed=why is None,
+        rung=rung,
     )
 
 

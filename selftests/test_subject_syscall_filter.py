@@ -53,7 +53,7 @@ def runs_as(
 def test_the_filter_tells_of_watched_calls_and_of_no_others(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     arch, _, clone, numbers = syscall_filter._MACHINES[machine]  # noqa: SLF001 - the other machine is not here to try
     monkeypatch.setattr(syscall_filter, "NUMBERS", numbers)
-    monkeypatch.setattr(syscall_filter, "_ARCHITECTURE", arch)
+    monkeypatch.setattr(syscall_filter, "ARCHITECTURE", arch)
     monkeypatch.setattr(syscall_filter, "_CLONE", clone)
     allow, notify = 0x7FFF_0000, 0x7FC0_0000
     for watched in (("accept",), ("fork",), ("epoll_ctl", "fork"), ALL):

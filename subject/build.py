@@ -1,7 +1,7 @@
 """Builds a subject as its profile says: one command for a shell, in the profile's folder, before any launch.
 
-Under a warden, as a launch is, but in no namespaces of its own: whatever the build leaves running ends with it, also
-where the suite itself is killed meanwhile.
+Under a warden, as a launch is, but in no namespaces of its own, unless it is not trusted: whatever the build leaves
+running ends with it, also where the suite itself is killed meanwhile.
 """
 
 import select
@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from subject.isolation import isolation_allowed
 from subject.launch import Launch, LaunchRefused, Order
 from subject.profile import Profile
-from subject.sandbox import HOME
+from subject.sandbox import FULL, HOME
 
 # Seconds. A server of a few files compiles in one; a build that waits for an answer would wait forever.
 BUILT_WITHIN = 300.0
@@ -26,19 +27,21 @@ class BuildFailed(Exception):
 def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Path], None] | None = None) -> None:
     """Run the profile's build, where it has one. Raises BuildFailed.
 
-    What a build in a sandbox makes is gone with it: `then` is given the folder as it is from outside, while it lasts.
+    What a build in a full sandbox makes is gone with it: `then` is given the folder as it is from outside, while it
+    lasts.
     """
     if profile.build is None:
         return
     # Its output goes to a terminal, but to none that knows colours.
     environment = {**profile.environment(), "TERM": "dumb"}
-    confined = profile.sandbox is not None
+    sandbox = profile.sandbox
+    elsewhere = sandbox is not None and sandbox.rung == FULL
     order = Order(
         argv=["/bin/sh", "-c", profile.build],
         cwd=profile.cwd,
         env=environment,
-        isolate=confined,
-        sandbox=profile.sandbox,
+        isolate=elsewhere or (sandbox is not None and isolation_allowed()),
+        sandbox=sandbox,
     )
     deadline = time.monotonic() + within
     nothing = select.poll()
@@ -52,7 +55,7 @@ def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Pat
                 nothing.poll(BETWEEN_LOOKS * 1000)
             report = launch.report()
             if report.status == 0 and then is not None:
-                then(Path(f"/proc/{launch.init}/root{HOME}"))
+                then(Path(f"/proc/{launch.init}/root{HOME}") if elsewhere else profile.cwd)
     except LaunchRefused as error:
         raise BuildFailed(f"its build can't be run: {error}") from error
     if report.status != 0:

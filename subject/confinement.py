@@ -2,7 +2,8 @@
 
 Standard library only, like the warden. `become_nobody` is called by the warden before it enters its namespaces, `enter`
 by the init inside them, `limit` by the subject-to-be. The namespaces are `namespaces.py`'s; this is what is seen there.
-What they are told is a `Sandbox` (`sandbox.py`) as plain values.
+What they are told is a `Sandbox` (`sandbox.py`) as plain values. Where no root folder can be had, on the rung
+*partial*, `limit` has the kernel refuse what lies outside (`landlock.py`, `refused_calls.py`).
 """
 
 import ctypes
@@ -10,8 +11,10 @@ import errno
 import os
 import resource
 import stat
+import time
 from typing import Any
 
+from subject import landlock, refused_calls
 from subject.kernel import (
     CLONE_NEWNS,
     MS_BIND,
@@ -27,7 +30,9 @@ from subject.kernel import (
     mount,
 )
 
-# Where the subject finds its own files.
+# How much of a sandbox there is.
+FULL, PARTIAL = "full", "partial"
+# Where the subject finds its own files, in a root folder of its own.
 HOME = "/submission"
 # Of the system, read-only: what programs, compilers and interpreters need.
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -193,10 +198,12 @@ def _pivot(root: str) -> None:
 def limit(told: dict[str, Any]) -> None:
     """Limit this process and all that come of it; called by the subject-to-be, last thing before it is one."""
     call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    partial = told["rung"] == PARTIAL
     for what, most in (
         (resource.RLIMIT_AS, told["memory"]),
         (resource.RLIMIT_FSIZE, told["file_size"]),
-        (resource.RLIMIT_NPROC, told["processes"]),
+        # Without a user namespace it counts all that the user has.
+        (resource.RLIMIT_NPROC, told["processes"] + (_of_user(os.geteuid()) if partial else 0)),
         (resource.RLIMIT_NOFILE, told["open_files"]),
         (resource.RLIMIT_CPU, told["processor_time"]),
         (resource.RLIMIT_MEMLOCK, 1 << 20),
@@ -205,3 +212,59 @@ def limit(told: dict[str, Any]) -> None:
         hard = resource.getrlimit(what)[1]
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (allowed, allowed))
+    if partial:
+        landlock.restrict(_reached(told["folder"]))
+        refused_calls.install()
+
+
+def _reached(folder: str) -> list[tuple[str, int]]:
+    """Give what a launch on the rung *partial* may open, and for what."""
+    both = landlock.READ_FILE | landlock.WRITE_FILE
+    return [
+        *((path, landlock.RUN) for path in SYSTEM),
+        *((path, landlock.READ) for path in (*CONFIGURATION, "/etc/hosts", "/proc")),
+        *((f"/dev/{name}", both) for name in DEVICES),
+        (os.ttyname(1), both),
+        (folder, landlock.EVERYTHING),
+    ]
+
+
+class Scratch:
+    """Looks after the folder of a launch on the rung *partial*, which has no size of its own; once a second."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.folder = told["folder"] if told["rung"] == PARTIAL else None
+        self.most = told["scratch"] + (_size(told["folder"]) if self.folder else 0)
+        self.looked = time.monotonic()
+
+    def filled(self) -> str | None:
+        """Say that more was written there than is allowed, or nothing."""
+        if self.folder is None or time.monotonic() - self.looked < 1:
+            return None
+        self.looked = time.monotonic()
+        size = _size(self.folder)
+        return f"its folder has {size >> 20} MiB, more than {self.most >> 20}" if size > self.most else None
+
+
+def _size(folder: str) -> int:
+    """Give the bytes that the files below a folder take, one that has more than one name counted for each."""
+    size = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size += os.lstat(f"{where}/{name}").st_blocks * 512
+            except OSError:
+                continue
+    return size
+
+
+def _of_user(user: int) -> int:
+    """Count the threads of a user's processes."""
+    count = 0
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{name}").st_uid == user:
+                count += len(os.listdir(f"/proc/{name}/task"))
+        except OSError:
+            continue
+    return count

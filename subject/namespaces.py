@@ -77,7 +77,7 @@ def run_init(order: dict[str, Any], terminal: int, report: int, hand_over: HandO
     orphaned.register(report, 0)
     if orphaned.poll(0):  # the pipe has no reader: the warden ended before the line above
         return
-    if order["sandbox"] is None:
+    if order["sandbox"] is None or order["sandbox"]["rung"] != confinement.FULL:
         _mount_privately(order["keep"])
     else:
         try:
@@ -201,10 +201,11 @@ def become_subject(order: dict[str, Any], terminal: int, hand_over: HandOver | N
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if hand_over is not None and not hand_over.give(order["watched"]):
         os._exit(127)
-    if order["sandbox"] is not None:
-        confinement.limit(order["sandbox"])
-    tried = order["cwd"]
+    tried = "sandbox"
     try:
+        if order["sandbox"] is not None:
+            confinement.limit(order["sandbox"])
+        tried = order["cwd"]
         os.chdir(tried)
         tried = order["argv"][0]
         os.execvpe(tried, order["argv"], order["env"])
@@ -225,10 +226,10 @@ def count_processes(init: int, *, isolated: bool) -> int:
     return len(descendants(os.getpid()))
 
 
-def memory_used(init: int) -> int:
-    """Give the bytes of memory that the processes of a namespace use, what they share counted for each."""
+def memory_used(root: int) -> int:
+    """Give the bytes of memory that the processes below one use, what they share counted for each."""
     pages = 0
-    for pid in descendants(init):
+    for pid in descendants(root):
         try:
             with open(f"/proc/{pid}/statm") as file:
                 pages += int(file.read().split()[1])

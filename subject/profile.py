@@ -17,7 +17,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from spec.parameters import Parameters
-from subject.sandbox import HOME, Sandbox
+from subject.sandbox import FULL, PARTIAL, Sandbox
 
 PLACEHOLDERS = ("port", "min_spare", "max_spare", "max_connections", "max_children")
 # What a profile may leave out of its claims; accepting, sizing its pool and a life from start to end are what makes a
@@ -125,10 +125,11 @@ class Profile(BaseModel):
             raise ValueError("the command has no {port}, and no port is given (--port N, or port = N in a profile)")
         return self
 
-    def sandboxed(self, folder: Path) -> "Profile":
+    def sandboxed(self, folder: Path, *, rung: str = FULL) -> "Profile":
         """Give the profile of the same server, untrusted: it finds `folder` as its own, and little else."""
-        profile = self.model_copy(update={"cwd": Path(HOME)})
-        profile._sandbox = Sandbox(folder=str(folder))  # noqa: SLF001 - the copy is one of us
+        sandbox = Sandbox(folder=str(folder), rung=rung)
+        profile = self.model_copy(update={"cwd": Path(sandbox.home)})
+        profile._sandbox = sandbox  # noqa: SLF001 - the copy is one of us
         return profile
 
     @property
@@ -166,7 +167,9 @@ class Profile(BaseModel):
     def environment(self) -> dict[str, str]:
         """Give the environment of a launch: the user's without the suite's own, with the profile's on top."""
         if self._sandbox is not None:
-            return {**UNTRUSTED, **self.env}
+            # A /tmp of its own is part of a root folder of its own.
+            own = {} if self._sandbox.rung != PARTIAL else dict.fromkeys(("HOME", "TMPDIR"), self._sandbox.home)
+            return {**UNTRUSTED, **own, **self.env}
         users = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         # The launcher has put the user's own aside.
         if (path := users.pop("PREFORKSPEC_PYTHONPATH", None)) is not None:

@@ -1,22 +1,26 @@
 """What an untrusted launch is confined to, as the suite orders it; `confinement.py` sees to it."""
 
+import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from subject.confinement import HOME
+from subject.confinement import FULL, HOME, PARTIAL
 
-__all__ = ["HOME", "Sandbox"]
+__all__ = ["FULL", "HOME", "PARTIAL", "Sandbox", "hand_over"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
     """The limits of one launch. Sizes in bytes, time in seconds of processor time.
 
-    `folder` is shown at `HOME`: what is written there goes to a tmpfs of the launch's own, and is gone with it. `user`
-    is who the subject is, where the suite is root.
+    On the rung *full*, `folder` is shown at `HOME`: what is written there goes to a tmpfs of the launch's own, and is
+    gone with it. On *partial* it stays where it is, and what is written there, too. `user` is who the subject is, where
+    the suite is root.
     """
 
     folder: str
+    rung: str = FULL
     user: int = 61_000
     scratch: int = 128 << 20
     memory: int = 1 << 30
@@ -25,6 +29,22 @@ class Sandbox:
     open_files: int = 1024
     processor_time: int = 600
 
+    @property
+    def home(self) -> str:
+        """Where the subject finds its own files."""
+        return HOME if self.rung == FULL else self.folder
+
     def told(self) -> dict[str, Any]:
         """Give the sandbox as plain values."""
         return asdict(self)
+
+
+def hand_over(folder: Path, rung: str) -> None:
+    """Give a folder of ours, and all in it, to whoever the subject is, where it stays in place (the rung *partial*)."""
+    if rung != PARTIAL or os.geteuid() != 0:
+        return
+    user = Sandbox(folder=str(folder)).user
+    os.lchown(folder, user, user)
+    for where, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            os.lchown(os.path.join(where, name), user, user)  # noqa: PTH118 - as os.walk has it

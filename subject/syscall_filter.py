@@ -26,16 +26,16 @@ _MACHINES: dict[str, tuple[int, int, int, dict[str, tuple[int, ...]]]] = {
         {"accept": (202, 242), "epoll_ctl": (21,), "fork": (220, 435), "socketpair": (199,)},
     ),
 }
-_ARCHITECTURE, _SECCOMP, _CLONE, NUMBERS = _MACHINES.get(os.uname().machine, (0, 0, 0, {}))
+ARCHITECTURE, SECCOMP, _CLONE, NUMBERS = _MACHINES.get(os.uname().machine, (0, 0, 0, {}))
 CLONE_THREAD = 0x1_0000
 EPOLL_CTL_ADD = 1
 
 # <linux/filter.h>, <linux/seccomp.h>
-_LOAD, _JUMP_EQUAL, _JUMP_BITS, _RETURN = 0x20, 0x15, 0x45, 0x06
-_NUMBER_AT, _ARCHITECTURE_AT = 0, 4  # of struct seccomp_data; both machines are little-endian
+LOAD, JUMP_EQUAL, JUMP_BITS, RETURN = 0x20, 0x15, 0x45, 0x06
+NUMBER_AT, ARCHITECTURE_AT = 0, 4  # of struct seccomp_data; both machines are little-endian
 _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 16, 24
-_ALLOW, _NOTIFY = 0x7FFF_0000, 0x7FC0_0000
-_SET_MODE_FILTER, _SPEC_ALLOW, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 2, 1 << 3, 1 << 5
+ALLOW, _NOTIFY = 0x7FFF_0000, 0x7FC0_0000
+SET_MODE_FILTER, _SPEC_ALLOW, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 2, 1 << 3, 1 << 5
 _PR_SET_NO_NEW_PRIVS = 38
 
 _FIRST_KERNEL = (5, 5)  # before, a call that was told could only be refused
@@ -51,17 +51,17 @@ def program(calls: Sequence[str]) -> list[tuple[int, int, int, int]]:
     targets = {_CLONE: after + 1, **dict.fromkeys(NUMBERS["epoll_ctl"], after + 3)}
     jumps = [(number, targets.get(number, after + 5) - place - 1) for place, number in enumerate(numbers)]
     return [
-        (_LOAD, 0, 0, _ARCHITECTURE_AT),
-        (_JUMP_EQUAL, 0, after + 1, _ARCHITECTURE),
-        (_LOAD, 0, 0, _NUMBER_AT),
-        *[(_JUMP_EQUAL, jump, 0, number) for number, jump in jumps],
-        (_RETURN, 0, 0, _ALLOW),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
-        (_JUMP_BITS, 3, 2, CLONE_THREAD),
-        (_LOAD, 0, 0, _SECOND_ARGUMENT_AT),
-        (_JUMP_EQUAL, 0, 1, EPOLL_CTL_ADD),
-        (_RETURN, 0, 0, _NOTIFY),
-        (_RETURN, 0, 0, _ALLOW),
+        (LOAD, 0, 0, ARCHITECTURE_AT),
+        (JUMP_EQUAL, 0, after + 1, ARCHITECTURE),
+        (LOAD, 0, 0, NUMBER_AT),
+        *[(JUMP_EQUAL, jump, 0, number) for number, jump in jumps],
+        (RETURN, 0, 0, ALLOW),
+        (LOAD, 0, 0, _FIRST_ARGUMENT_AT),
+        (JUMP_BITS, 3, 2, CLONE_THREAD),
+        (LOAD, 0, 0, _SECOND_ARGUMENT_AT),
+        (JUMP_EQUAL, 0, 1, EPOLL_CTL_ADD),
+        (RETURN, 0, 0, _NOTIFY),
+        (RETURN, 0, 0, ALLOW),
     ]
 
 
@@ -78,7 +78,7 @@ def install(calls: Sequence[str]) -> int:
     told = struct.pack("HP", len(code) // 8, ctypes.addressof(kept))
     # Without _WAIT_KILLABLE (5.19) any signal would interrupt a call that waits for its answer, even a fork.
     flags, privileged = _NEW_LISTENER | _SPEC_ALLOW | _WAIT_KILLABLE, True
-    while (listener := int(libc.syscall(_SECCOMP, _SET_MODE_FILTER, ctypes.c_ulong(flags), told))) < 0:
+    while (listener := int(libc.syscall(SECCOMP, SET_MODE_FILTER, ctypes.c_ulong(flags), told))) < 0:
         number = ctypes.get_errno()
         if number == errno.EINVAL and flags & _WAIT_KILLABLE:
             flags &= ~_WAIT_KILLABLE

@@ -50,6 +50,7 @@ class Warden:
         self.referee: Referee | None = None
         self.process_limit = 0
         self.memory_limit = 0
+        self.scratch: confinement.Scratch | None = None
         self.counted = 0.0
 
     def launch(self, order: dict[str, Any]) -> None:
@@ -62,6 +63,7 @@ class Warden:
         os.set_blocking(self.terminal, False)
         if order["sandbox"] is not None:
             self.memory_limit = order["sandbox"]["memory"]
+            self.scratch = confinement.Scratch(order["sandbox"])
             confinement.become_nobody(order["sandbox"]["user"], terminal=subject_end)
         if order["isolate"]:
             namespaces.enter_network_and_pids()
@@ -202,10 +204,14 @@ class Warden:
             return
         self.counted = time.monotonic()
         count = namespaces.count_processes(self.init, isolated=self.isolated)
+        root = self.init if self.isolated else os.getpid()
         if count > self.process_limit:
             self.ended_for = f"it had {count} processes, more than {self.process_limit}"
             self.end_all()
-        elif self.memory_limit and (used := namespaces.memory_used(self.init)) > self.memory_limit:
+        elif self.scratch and (filled := self.scratch.filled()) is not None:
+            self.ended_for = filled
+            self.end_all()
+        elif self.memory_limit and (used := namespaces.memory_used(root)) > self.memory_limit:
             self.ended_for = f"it used {used >> 20} MiB of memory, more than {self.memory_limit >> 20}"
             self.end_all()
 
