@@ -110,10 +110,10 @@ def _accepts(stage: Stage, printed: Printed, left: Heard) -> None:
         ) -> Iterator[Violation]:
             return console.judge_accept(Told(pid=pid, address=at, port=port, lines=lines))
 
-        wrong = left.found(*printed.await_lines(judge))
+        # It may print once it knows what is asked for, too.
         stage.ask([client])
         stage.await_end([client])
-        if wrong:
+        if left.found(*printed.await_lines(judge)):
             break
     left.judged.add(CONSOLE_3.id)
     rest(stage, Phase.START)

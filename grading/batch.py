@@ -17,14 +17,12 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from grading import gradebook
-from grading.grade_one import SCHEMA, Assignment, Outcome, as_text, digest, last_words, result_of
+from grading.grade_one import SCHEMA, Assignment, Ending, Outcome, as_text, digest, last_words, result_of
 from grading.page import Page
 from grading.reports import writing
 from grading.rubric import Score
 from grading.submissions import Submission
 from grading.wording import counted
-
-RESULTS = "results"
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ Grader = Callable[[Sequence[Submission]], Iterator[tuple[Submission, dict[str, A
 
 def run(handed_in: Sequence[Submission], assignment: Assignment, out: Path, *, grade: Grader) -> list[Graded]:
     """Grade all that are not graded yet, and write the pages and the gradebook; gives all results, by name."""
-    (out / RESULTS).mkdir(parents=True, exist_ok=True)
+    (out / gradebook.RESULTS).mkdir(parents=True, exist_ok=True)
     known = {each.name: result for each in handed_in if (result := known_result(each, assignment, out)) is not None}
     left = [each for each in handed_in if each.name not in known]
     console = Page(file=sys.stderr)
@@ -49,7 +47,8 @@ def run(handed_in: Sequence[Submission], assignment: Assignment, out: Path, *, g
         console.print(f"{counted(len(known), 'submission')} graded before, {len(left)} to go")
     graded = [Graded(each, known[each.name]) for each in handed_in if each.name in known]
     for each in graded:
-        gradebook.write_page(each.result, out)
+        if not gradebook.has_page(each.result, out):
+            gradebook.write_page(each.result, out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("grading", total=len(handed_in), completed=len(known))
@@ -69,7 +68,7 @@ def run(handed_in: Sequence[Submission], assignment: Assignment, out: Path, *, g
 
 def keep(result: Mapping[str, Any], out: Path) -> None:
     """Write a result where a later run finds it."""
-    writing.put(out / RESULTS / f"{result['submission']['name']}.json", as_text(result))
+    writing.put(out / gradebook.RESULTS / f"{result['submission']['name']}.json", as_text(result))
 
 
 def side_by_side(
@@ -88,7 +87,9 @@ def side_by_side(
 def known_result(submission: Submission, assignment: Assignment, out: Path) -> dict[str, Any] | None:
     """Give what is there of a submission, where it is of the same contents, by the same rules, and was decided."""
     try:
-        result: dict[str, Any] = json.loads((out / RESULTS / f"{submission.name}.json").read_text(encoding="utf-8"))
+        result: dict[str, Any] = json.loads(
+            (out / gradebook.RESULTS / f"{submission.name}.json").read_text(encoding="utf-8")
+        )
         same = (
             result["schema"] == SCHEMA
             and result["assignment"] == assignment.digest()
@@ -116,4 +117,4 @@ def by_itself(submission: Submission, assignment: Assignment, *, options: Sequen
 def broken(submission: Submission, assignment: Assignment, why: str) -> dict[str, Any]:
     """Give the result of a submission that the suite could not grade: it costs nothing, and is for a person."""
     score = Score(points=0, out_of=assignment.rubric.out_of, flags=(f"could not be graded: {why}",))
-    return result_of(submission, assignment, Outcome.BROKEN, why, score)
+    return result_of(submission, assignment, Ending(outcome=Outcome.BROKEN, why=why), score)

@@ -32,6 +32,10 @@ SCHEMA = 1
 JUDGED_WITHIN = 900.0  # seconds
 BUILT_WITHIN = 120.0
 SECONDS_A_DAY = 86_400
+MOST_LINES = 60  # of what a build said
+# Of one check. Several checks at a time, of two workers each, are quicker in all than one of many; a server that sleeps
+# leaves room for more (docs/benchmarks.md).
+WORKERS, SLEEPERS_WORKERS = 2, 4
 
 
 class Outcome(Enum):
@@ -41,6 +45,15 @@ class Outcome(Enum):
     NOT_BUILT = "not built"
     UNACCEPTABLE = "unacceptable"  # it could not even be laid out
     BROKEN = "broken"  # the suite could not judge it: for a person
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How far a submission came, why no further, and what its build had said by then."""
+
+    outcome: Outcome
+    why: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +103,7 @@ def as_text(result: Mapping[str, Any]) -> str:
 def result_of(
     submission: Submission,
     assignment: Assignment,
-    outcome: Outcome,
-    why: str,
+    ending: Ending,
     score: Score,
     *,
     left_out: Sequence[str] = (),
@@ -110,8 +122,10 @@ def result_of(
         "assignment": assignment.digest(),
         "seed": assignment.seed,
         "sandbox": assignment.rung or "none",
-        "outcome": outcome.value,
-        "why": why,
+        "outcome": ending.outcome.value,
+        "why": ending.why,
+        # The last lines, as text.
+        "output": "\n".join(last_lines(ending.output, MOST_LINES)),
         "score": asdict(score) | {"lines": [_line(line) for line in score.lines]},
         "verdict": verdict,
     }
@@ -128,27 +142,27 @@ class _Work:
 
     def result(self) -> dict[str, Any]:
         """Go as far as it comes."""
-        rubric = self.assignment.rubric
         try:
             laid_out = submissions.lay_out(self.submission, self._folder("handed in"))
         except Unacceptable as error:
-            return self._told(
-                Outcome.UNACCEPTABLE, str(error), rubrics.unbuilt(rubric, str(error), days_late=self._days_late())
-            )
+            return self._not_judged(Ending(outcome=Outcome.UNACCEPTABLE, why=str(error)))
         self.left_out = laid_out.left_out
         try:
             folder = self._built(laid_out)
-        except (BuildFailed, Unacceptable) as error:
-            return self._told(
-                Outcome.NOT_BUILT, str(error), rubrics.unbuilt(rubric, str(error), days_late=self._days_late())
-            )
+        except BuildFailed as error:
+            return self._not_judged(Ending(outcome=Outcome.NOT_BUILT, why=str(error), output=error.output))
+        except Unacceptable as error:
+            return self._not_judged(Ending(outcome=Outcome.NOT_BUILT, why=str(error)))
         verdict, why = self._judged(folder)
+        rubric = self.assignment.rubric
         if verdict is None:
             score = Score(points=0, out_of=rubric.out_of, flags=(f"could not be judged: {why}",))
-            return self._told(Outcome.BROKEN, why, score)
-        return self._told(
-            Outcome.JUDGED, "", rubrics.score(verdict, rubric, days_late=self._days_late()), verdict=verdict
-        )
+            return self._told(Ending(outcome=Outcome.BROKEN, why=why), score)
+        score = rubrics.score(verdict, rubric, days_late=self._days_late())
+        return self._told(Ending(outcome=Outcome.JUDGED), score, verdict=verdict)
+
+    def _not_judged(self, ending: Ending) -> dict[str, Any]:
+        return self._told(ending, rubrics.unbuilt(self.assignment.rubric, ending.why, days_late=self._days_late()))
 
     def _folder(self, name: str) -> Path:
         folder = self.scratch / name
@@ -180,6 +194,7 @@ class _Work:
         asked = ["check", "--subject", str(profile), "--json", str(document), "--seed", str(self.assignment.seed)]
         if self.assignment.rung is not None:
             asked += ["--sandboxed", str(folder)]
+        asked += ["-n", str(SLEEPERS_WORKERS if self.assignment.profile.service_time else WORKERS)]
         # As a student would, with the profile that was handed out, in the folder of the work.
         handed_out, _ = self.assignment.texts["subject"]
         asked += ["--again", shlex.join(["preforkspec", "check", "--subject", handed_out])]
@@ -207,10 +222,8 @@ class _Work:
         after = self.submission.changed_at - late.due.timestamp()
         return max(0, -int(-after // SECONDS_A_DAY))
 
-    def _told(
-        self, outcome: Outcome, why: str, score: Score, *, verdict: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        return result_of(self.submission, self.assignment, outcome, why, score, left_out=self.left_out, verdict=verdict)
+    def _told(self, ending: Ending, score: Score, *, verdict: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return result_of(self.submission, self.assignment, ending, score, left_out=self.left_out, verdict=verdict)
 
 
 def last_words(complaints: bytes) -> str:

@@ -14,14 +14,28 @@ from grading.reports.cases import in_one_line
 from grading.reports.grade_page import PAGES, points_by_section
 from spec.sections import SECTIONS
 
-GRADEBOOK, INDEX = "gradebook.csv", "index.html"
+GRADEBOOK, INDEX, RESULTS = "gradebook.csv", "index.html", "results"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def has_page(result: Mapping[str, Any], out: Path) -> bool:
+    """Tell whether there is a page of a submission that is no older than its result."""
+    try:
+        made, graded = page_of(result, out).stat(), (out / RESULTS / f"{result['submission']['name']}.json").stat()
+    except OSError:
+        return False
+    return made.st_mtime_ns >= graded.st_mtime_ns
+
+
+def page_of(result: Mapping[str, Any], out: Path) -> Path:
+    """Give where the page of a submission is."""
+    return out / PAGES / f"{result['submission']['name']}.html"
 
 
 def write_page(result: Mapping[str, Any], out: Path) -> None:
     """Write the page of one submission."""
     (out / PAGES).mkdir(exist_ok=True)
-    writing.put(out / PAGES / f"{result['submission']['name']}.html", grade_page.render(result))
+    writing.put(page_of(result, out), grade_page.render(result))
 
 
 def write(results: Sequence[Mapping[str, Any]], out: Path) -> None:

@@ -58,8 +58,8 @@ def _grade(grade: argparse.ArgumentParser) -> None:
         metavar="WORKERS",
         dest="workers",
         type=_workers,
-        default=min(MOST_WORKERS, len(os.sched_getaffinity(0))),
-        help="submissions at a time; default: as many as processors",
+        default=min(MOST_WORKERS, 2 * len(os.sched_getaffinity(0))),
+        help="submissions at a time; default: two for each processor",
     )
     grade.add_argument(
         "--scheduler", metavar="ADDRESS", help="of a Dask cluster, whose workers grade in place of this one"

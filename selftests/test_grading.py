@@ -57,6 +57,7 @@ def result(name: str = "ada", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - 
         "sandbox": "full",
         "outcome": "judged",
         "why": "",
+        "output": "",
         "score": {**asdict(score), "lines": lines},
         "verdict": document,
     }
@@ -105,8 +106,9 @@ def test_a_students_page_has_the_points_and_the_verdict() -> None:
 
 
 def test_the_page_of_what_was_not_built_says_why_and_is_no_markup() -> None:
-    page = grade_page.render(unbuilt("bob", NASTY))
+    page = grade_page.render(unbuilt("bob", NASTY) | {"output": f"cc -o prefork\n{NASTY}\nprefork.c:3: error"})
     assert "<script" not in page
+    assert "prefork.c:3: error" in Page(page).text
     assert "Not built" in Page(page).text
     assert "alert(1)" in Page(page).text
 

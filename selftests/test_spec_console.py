@@ -37,8 +37,19 @@ def against_report(printed: str, served: dict[Pid, int] = SERVED) -> str:
         "child 0: 14 requests\nchild 1: 4 requests\nchild 2: 1 requests\ntotal 19",
         "^C\n\x1b[31m12:30:05\x1b[0m child 5001 idle, had 14\r\n12:30:05 child 5002 had 4\r\n12:30:05 child 5003: 1",
         "5002\t4\n5001\t14\n5003\t1\n",
+        "5001 got signal 2\n5002 got signal 2\n5003 got signal 2\n5001: 14\n5002: 4\n5003: 1\n5001 ended with 0\n",
     ],
-    ids=["lines", "one line", "count first", "columns", "blocks", "no pids", "times and colours", "table"],
+    ids=[
+        "lines",
+        "one line",
+        "count first",
+        "columns",
+        "blocks",
+        "no pids",
+        "times and colours",
+        "table",
+        "and the end",
+    ],
 )
 def test_a_report_is_understood_whatever_its_wording(printed: str) -> None:
     assert against_report(printed) == ""

@@ -119,17 +119,18 @@ def _by_pid(reported: Reported) -> str | None:
 
 
 def _near(pid: Pid, reported: Reported) -> list[int]:
-    """Give the numbers that belong to a child: those in its line, up to other children; else those after it."""
+    """Give the numbers that belong to a child: those in its lines, up to other children; else those after it."""
+    near: list[int] = []
     for line in reported.lines:
         if pid not in (found := numbers(line)):
             continue
         place = found.index(pid)
         after = _until_a_child(found[place + 1 :], reported)
-        if after and found[0] in reported.named:
-            return after  # what is before it is another's
-        before = _until_a_child(found[:place][::-1], reported)[::-1]
-        if after or before:
-            return [*before, *after]
+        if not after or found[0] not in reported.named:  # else what is before it is another's
+            near += _until_a_child(found[:place][::-1], reported)[::-1]
+        near += after
+    if near:
+        return near
     stream = [number for line in reported.lines for number in numbers(line)]
     return _until_a_child(stream[stream.index(pid) + 1 :], reported)
 

@@ -21,7 +21,11 @@ BETWEEN_LOOKS = 0.01
 
 
 class BuildFailed(Exception):
-    """The subject could not be built; the text says how its build ended and what it said last."""
+    """The subject could not be built; the text says how its build ended and what it said last, `output` all of that."""
+
+    def __init__(self, text: str, *, output: str = "") -> None:
+        super().__init__(text)
+        self.output = output
 
 
 def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Path], None] | None = None) -> None:
@@ -48,10 +52,9 @@ def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Pat
     try:
         with Launch(order) as launch:
             while (report := launch.report(output=False)).status is None:
-                if report.ended_for:
-                    raise BuildFailed(f"its build {profile.build!r} was ended, as {report.ended_for}")
-                if time.monotonic() > deadline:
-                    raise BuildFailed(f"its build {profile.build!r} was not done after {within:.0f} s")
+                over = f"was not done after {within:.0f} s" if time.monotonic() > deadline else None
+                if why := f"was ended, as {report.ended_for}" if report.ended_for else over:
+                    raise BuildFailed(f"its build {profile.build!r} {why}", output=launch.report().output)
                 nothing.poll(BETWEEN_LOOKS * 1000)
             report = launch.report()
             if report.status == 0 and then is not None:
@@ -61,4 +64,5 @@ def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Pat
     if report.status != 0:
         said = [line.strip() for line in report.output.splitlines() if line.strip()]
         last = " / ".join(said[-LINES_TOLD:])
-        raise BuildFailed(f"its build {profile.build!r} ended with status {report.status}: {last}")
+        how = f"its build {profile.build!r} ended with status {report.status}"
+        raise BuildFailed(f"{how}: {last}", output=report.output)

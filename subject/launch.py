@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from spec.event import Pid
+from subject import cgroup
 from subject.refusal import Refusal
 from subject.sandbox import Sandbox
 from subject.syscall_filter import NAMES
@@ -112,6 +113,7 @@ class Launch:
         self._talk = ours
         self._talk.settimeout(WARDEN_ANSWERS_WITHIN)
         self._spare: dict[tuple[int, int, int], list[socket.socket]] = {}
+        self._group: str | None = None
         with theirs:
             code = (
                 "import sys; sys.path.insert(0, sys.argv[1]); from subject.warden import main; main(int(sys.argv[2]))"
@@ -148,6 +150,7 @@ class Launch:
             raise
         self.init = Pid(answer["init"])
         self.isolated = bool(answer["isolated"])
+        self._group = answer["group"]
 
     def __enter__(self) -> Self:
         return self
@@ -165,6 +168,8 @@ class Launch:
         self._spare.clear()
         self._talk.close()
         self._warden.wait()
+        if self._group is not None:
+            cgroup.remove(self._group)
 
     @property
     def warden(self) -> Pid:

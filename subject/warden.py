@@ -21,7 +21,7 @@ import termios
 import time
 from typing import Any
 
-from subject import confinement, namespaces, tunnel
+from subject import cgroup, confinement, namespaces, tunnel
 from subject.referee import Referee
 from subject.syscall_filter import HandOver
 
@@ -51,6 +51,7 @@ class Warden:
         self.process_limit = 0
         self.memory_limit = 0
         self.scratch: confinement.Scratch | None = None
+        self.group: cgroup.Group | None = None
         self.counted = 0.0
 
     def launch(self, order: dict[str, Any]) -> None:
@@ -64,6 +65,7 @@ class Warden:
         if order["sandbox"] is not None:
             self.memory_limit = order["sandbox"]["memory"]
             self.scratch = confinement.Scratch(order["sandbox"])
+            self.group = cgroup.make(order["sandbox"])
             confinement.become_nobody(order["sandbox"]["user"], terminal=subject_end)
         if order["isolate"]:
             namespaces.enter_network_and_pids()
@@ -79,6 +81,8 @@ class Warden:
             try:
                 self.talk.close()
                 os.close(self.exit_pipe)
+                if self.group is not None:
+                    self.group.enter()
                 if self.isolated:
                     namespaces.run_init(order, subject_end, report, hand_over)
                 else:
@@ -89,7 +93,8 @@ class Warden:
         os.close(subject_end)
         if hand_over is not None:
             self.referee = Referee(hand_over.take(), order["watched"], order["refusals"])
-        self.tell({"init": self.init, "isolated": self.isolated})
+        group = self.group.path if self.group is not None else None
+        self.tell({"init": self.init, "isolated": self.isolated, "group": group})
 
     def tell(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
         """Send one message to the suite, with descriptors for it to keep."""
@@ -207,6 +212,9 @@ class Warden:
         root = self.init if self.isolated else os.getpid()
         if count > self.process_limit:
             self.ended_for = f"it had {count} processes, more than {self.process_limit}"
+            self.end_all()
+        elif self.group and self.group.has_run_out():
+            self.ended_for = f"it used more than {self.memory_limit >> 20} MiB of memory"
             self.end_all()
         elif self.scratch and (filled := self.scratch.filled()) is not None:
             self.ended_for = filled

@@ -34,6 +34,7 @@ def render(result: Mapping[str, Any]) -> str:
         "score": result["score"],
         "left_out": result["submission"]["left_out"],
         "why": result["why"],
+        "output": result["output"].splitlines(),
         "sandbox": result["sandbox"],
         "seed": result["seed"],
         # What does not apply is worth nothing.

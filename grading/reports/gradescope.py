@@ -15,6 +15,7 @@ def render(result: Mapping[str, Any]) -> str:
     """Give the results of one submission, of its result (`grade_one`)."""
     score, document = result["score"], result["verdict"]
     told = [*score["notes"], *(f"for a person to look at: {flag}" for flag in score["flags"])]
+    told += result["output"].splitlines()
     results: dict[str, Any] = {
         "score": score["points"],
         "output_format": "text",

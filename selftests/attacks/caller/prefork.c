@@ -1,4 +1,5 @@
-/* Calls out: to addresses on the network, and to whatever socket of the suite's it can find. */
+/* Calls out: to addresses on the network, to whatever socket of the suite's it can find, and through any descriptor that it
+ * was left. */
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -37,6 +38,9 @@ int main(void)
 {
     char line[512], name[256];
     FILE *sockets = fopen("/proc/net/unix", "r");
+    for (int left = 3; left < 1024; left++)
+        if ((!sockets || left != fileno(sockets)) && write(left, "{}", 2) == 2)
+            printf("REACHED descriptor %d\n", left);
     call("1.1.1.1", 53);
     call("8.8.8.8", 53);
     call("169.254.169.254", 80); /* where clouds tell their machines' secrets */
