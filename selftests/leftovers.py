@@ -1,6 +1,11 @@
 """What a command of ours has left: the processes that carry its mark, and its temporary folders."""
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from selftests.command_line import COMMAND, environment
 
 MARK = "PREFORKSPEC_SELFTEST"  # in the environment of all that a command starts
 
@@ -22,3 +27,22 @@ def processes(folder: Path, *, saying: str = "") -> list[int]:
 def leaves_nothing(folder: Path) -> bool:
     """Tell whether no process and no folder of a run is left."""
     return not processes(folder) and not list(folder.glob("preforkspec-*"))
+
+
+@contextmanager
+def started(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+    """Start a command in a session of its own, with its files in `folder`; all of it carries the folder's name."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment({MARK: str(folder), "TMPDIR": str(folder), "TERM": "xterm"}),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()

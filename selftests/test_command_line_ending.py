@@ -3,34 +3,22 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from selftests.command_line import COMMAND, HASTY_SERVER, environment, read, verdicts
+from selftests.command_line import COMMAND, HASTY_SERVER, read, verdicts
 from selftests.facts import PYTHON, settle
-from selftests.leftovers import MARK, leaves_nothing, processes
+from selftests.leftovers import leaves_nothing, processes, started
+
+Started = AbstractContextManager["subprocess.Popen[str]"]
 
 
-@contextmanager
-def checking(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
-    """Start a check in a session of its own, with its files in `folder`; everything of it carries the folder's name."""
-    with subprocess.Popen(
-        [*COMMAND, "check", "--json", str(folder / "v.json"), *arguments],
-        cwd=folder,
-        env=environment({MARK: str(folder), "TMPDIR": str(folder), "TERM": "xterm"}),
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as started:
-        try:
-            yield started
-        finally:
-            started.kill()
+def checking(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> Started:
+    """Start a check."""
+    return started(folder, "check", "--json", str(folder / "v.json"), *arguments, stdout=stdout)
 
 
 def workers(folder: Path) -> list[int]:

@@ -3,17 +3,15 @@
 import csv
 import os
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from selftests.command_line import COMMAND, environment, preforkspec
+from selftests.command_line import preforkspec
 from selftests.facts import settle
-from selftests.leftovers import MARK, leaves_nothing, processes
+from selftests.leftovers import leaves_nothing, processes, started
 from subject import isolation
 
 pytestmark = pytest.mark.skipif(
@@ -39,33 +37,15 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
-@contextmanager
-def grading(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start grading, with its temporary files in `folder`; all of it carries the folder's name."""
-    with subprocess.Popen(
-        [*COMMAND, "grade", "class", "--out", "report", "-n", "3"],
-        cwd=folder,
-        env=environment({MARK: str(folder), "TMPDIR": str(folder)}),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as started:
-        try:
-            yield started
-        finally:
-            started.kill()
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_it_leaves_nothing_and_goes_on_where_it_stopped(folder: Path, number: signal.Signals) -> None:
-    with grading(folder) as started:
+    with started(folder, "grade", "class", "--out", "report", "-n", "3") as grading:
         settle((folder / "report" / "results" / "a.json").exists, what="a first result")
         # The build is under a warden, and the check that waits for a server has begun.
         settle(lambda: len(processes(folder, saying="subject.warden")) >= 2, what="the others")
-        os.kill(started.pid, number)
-        _, said = started.communicate()
-        assert started.returncode == (-signal.SIGKILL if number is signal.SIGKILL else 3)
+        os.kill(grading.pid, number)
+        said, _ = grading.communicate()
+        assert grading.returncode == (-signal.SIGKILL if number is signal.SIGKILL else 3)
         assert "Traceback" not in said
         assert number is signal.SIGKILL or "what is graded stands" in said
         settle(lambda: leaves_nothing(folder), what="the end of all that was begun")
