@@ -64,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ctrf", metavar="FILE", type=Path, help="write a report as CTRF JSON")
     group.addoption("--baseline", metavar="FILE", type=Path, help="what is known to fail: red only for what newly does")
     group.addoption("--strict-baseline", action="store_true", help="red as well for what is listed there and passes")
+    group.addoption("--to-the-end", action="store_true", help="judge all, however much time comes to nothing")
     group.addoption("--fail-fast", action="store_true", help="stop at the first clause that fails")
     group.addoption("--verdict", action="store_true", help="print a verdict in place of pytest's own report")
     group.addoption("--plans", metavar="N", type=int, help="plans of messages to perform on the parent")
@@ -98,7 +99,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.seed = worker["seed"]
         return
     config.stash[FOLDER] = config.option.run_folder or Path(tempfile.mkdtemp(prefix="preforkspec-"))
-    RunNotes(config.stash[FOLDER]).begin()
+    if not config.option.to_the_end:
+        RunNotes(config.stash[FOLDER]).begin()
     if config.option.seed is None:
         config.option.seed = secrets.randbelow(1_000_000)
     if config.option.verdict:

@@ -29,7 +29,7 @@ class RunNotes:
     folder: Path
 
     def begin(self) -> None:
-        """Note the beginning. All workers read the same clock."""
+        """Note the beginning: without it, no time is too much. All workers read the same clock."""
         (self.folder / "began").write_text(str(time.monotonic()), encoding="ascii")
 
     def note_failure(self, clause: ClauseId) -> None:

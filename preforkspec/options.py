@@ -115,6 +115,9 @@ def _check(check: argparse.ArgumentParser) -> None:
         help="judge only these: ids (pool-2) or sections (pool), with blanks or commas between",
     )
     judging.add_argument("--level", choices=["must", "should"], help="the clauses that decide the status: must alone")
+    judging.add_argument(
+        "--to-the-end", action="store_true", help="judge all clauses, also when minutes go into those that fail"
+    )
     judging.add_argument("--fail-fast", action="store_true", help="stop at the first clause that fails")
     judging.add_argument(
         "--baseline",

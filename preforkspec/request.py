@@ -58,7 +58,8 @@ def _judging_options(asked: argparse.Namespace, selectors: list[str]) -> Iterato
         yield f"--replay={_examine_plan(asked.replay)}"
     if asked.baseline is not None:
         yield f"--baseline={_examine_baseline(asked.baseline)}"
-    flags = {"fail-fast": asked.fail_fast, "deep": asked.deep, "strict-baseline": asked.strict_baseline}
+    flags = {"to-the-end": asked.to_the_end, "fail-fast": asked.fail_fast, "deep": asked.deep}
+    flags["strict-baseline"] = asked.strict_baseline
     yield from (f"--{name}" for name, is_given in flags.items() if is_given)
     numbers = {"seed": asked.seed, "plans": asked.plans, "plan-length": asked.plan_length, "slowest": asked.durations}
     yield from (f"--{name}={number}" for name, number in numbers.items() if number is not None)

@@ -110,6 +110,7 @@ RECOVERY_7 = _clause(
     "Silent clients, requests a byte at a time and readers that never read, beside others who are served at once; then "
     "more silent ones than there may be children, who leave again.",
     source=_ACCEPTS,
+    needs=ids("pool-2"),  # beside those who hold their children, somebody has to be left
     sound=_SERVES,
 )
 RECOVERY_8 = _clause(
