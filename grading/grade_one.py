@@ -150,7 +150,7 @@ class _Work:
         try:
             folder = self._built(laid_out)
         except BuildFailed as error:
-            return self._not_judged(Ending(outcome=Outcome.NOT_BUILT, why=str(error), output=error.output))
+            return self._not_judged(Ending(outcome=Outcome.NOT_BUILT, why=error.how, output=error.output))
         except Unacceptable as error:
             return self._not_judged(Ending(outcome=Outcome.NOT_BUILT, why=str(error)))
         verdict, why = self._judged(folder)

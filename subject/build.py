@@ -21,10 +21,12 @@ BETWEEN_LOOKS = 0.01
 
 
 class BuildFailed(Exception):
-    """The subject could not be built; the text says how its build ended and what it said last, `output` all of that."""
+    """The subject could not be built; the text says `how` its build ended, and what it said last, of its `output`."""
 
-    def __init__(self, text: str, *, output: str = "") -> None:
-        super().__init__(text)
+    def __init__(self, how: str, *, output: str = "") -> None:
+        said = [line.strip() for line in output.splitlines() if line.strip()]
+        super().__init__(": ".join([how, *([" / ".join(said[-LINES_TOLD:])] if said else [])]))
+        self.how = how
         self.output = output
 
 
@@ -62,7 +64,5 @@ def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Pat
     except LaunchRefused as error:
         raise BuildFailed(f"its build can't be run: {error}") from error
     if report.status != 0:
-        said = [line.strip() for line in report.output.splitlines() if line.strip()]
-        last = " / ".join(said[-LINES_TOLD:])
         how = f"its build {profile.build!r} ended with status {report.status}"
-        raise BuildFailed(f"{how}: {last}", output=report.output)
+        raise BuildFailed(how, output=report.output)

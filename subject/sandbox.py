@@ -1,11 +1,14 @@
 """What an untrusted launch is confined to, as the suite orders it; `confinement.py` sees to it."""
 
 import os
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from subject.confinement import FULL, HOME, PARTIAL
+
+FIRST_USER, USERS = 61_000, 4_000  # unknown to every system; those that exist are below 60,000
 
 __all__ = ["FULL", "HOME", "PARTIAL", "Sandbox", "hand_over"]
 
@@ -15,13 +18,11 @@ class Sandbox:
     """The limits of one launch. Sizes in bytes, time in seconds of processor time.
 
     On the rung *full*, `folder` is shown at `HOME`: what is written there goes to a tmpfs of the launch's own, and is
-    gone with it. On *partial* it stays where it is, and what is written there, too. `user` is who the subject is, where
-    the suite is root.
+    gone with it. On *partial* it stays where it is, and what is written there, too.
     """
 
     folder: str
     rung: str = FULL
-    user: int = 61_000
     scratch: int = 128 << 20
     memory: int = 1 << 30
     file_size: int = 64 << 20
@@ -34,16 +35,24 @@ class Sandbox:
         """Where the subject finds its own files."""
         return HOME if self.rung == FULL else self.folder
 
+    @property
+    def user(self) -> int:
+        """Who the subject is, where the suite is root; on the rung *partial* for each folder somebody else.
+
+        A user namespace counts processes by itself; without one, who forks without end would use up what others have.
+        """
+        return FIRST_USER + (zlib.crc32(self.folder.encode()) % USERS if self.rung == PARTIAL else 0)
+
     def told(self) -> dict[str, Any]:
         """Give the sandbox as plain values."""
-        return asdict(self)
+        return asdict(self) | {"user": self.user}
 
 
 def hand_over(folder: Path, rung: str) -> None:
     """Give a folder of ours, and all in it, to whoever the subject is, where it stays in place (the rung *partial*)."""
     if rung != PARTIAL or os.geteuid() != 0:
         return
-    user = Sandbox(folder=str(folder)).user
+    user = Sandbox(folder=str(folder), rung=rung).user
     os.lchown(folder, user, user)
     for where, folders, files in os.walk(folder):
         for name in (*folders, *files):
