@@ -181,7 +181,5 @@ def _report(stage: Stage, printed: Printed, left: Heard) -> None:
 def press_ctrl_c(stage: Stage) -> None:
     """Send SIGINT to all of the subject that are of the group of the pool's parent, as its terminal would."""
     group = os.getpgid(stage.watch.parent)
-    for pid in stage.processes():
-        with suppress(ProcessLookupError):
-            if os.getpgid(pid) == group:
-                os.kill(pid, signal.SIGINT)
+    if group != os.getpgrp():
+        os.killpg(group, signal.SIGINT)

@@ -33,6 +33,9 @@ class Graded:
     result: dict[str, Any]
 
 
+# Seconds. What takes time in it has limits of its own; this is for what nobody thought of.
+GRADED_WITHIN = 2400.0
+
 # Grades submissions in whatever way; gives each with its result as it is done.
 Grader = Callable[[Sequence[Submission]], Iterator[tuple[Submission, dict[str, Any]]]]
 
@@ -106,7 +109,16 @@ def by_itself(submission: Submission, assignment: Assignment, *, options: Sequen
     with tempfile.TemporaryDirectory(prefix="preforkspec-") as scratch:
         target = Path(scratch) / "result.json"
         asked = ["grade-one", str(submission.path), "--out", str(target), "--name", submission.name, *options]
-        done = subprocess.run([*assignment.command, *asked], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        try:
+            done = subprocess.run(
+                [*assignment.command, *asked],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=GRADED_WITHIN,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return broken(submission, assignment, f"it was not graded after {GRADED_WITHIN:.0f} s")
         try:
             result: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
         except (OSError, ValueError):

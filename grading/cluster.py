@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from grading.grade_one import Assignment, digest
-from grading.submissions import LaidOut, Submission, Unacceptable, copy
+from grading.laying_out import LaidOut, Unacceptable
+from grading.submissions import Submission, copy
 
 CONNECTS_WITHIN = 30  # seconds
 

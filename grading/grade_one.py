@@ -17,11 +17,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from grading import laying_out, submissions
 from grading import rubric as rubrics
-from grading import submissions
 from grading.document import version
+from grading.laying_out import LaidOut, Unacceptable
 from grading.rubric import Rubric, Score
-from grading.submissions import LaidOut, Submission, Unacceptable
+from grading.submissions import Submission
 from grading.wording import last_lines
 from subject.build import BuildFailed, build
 from subject.profile import Profile
@@ -149,6 +150,9 @@ class _Work:
         self.left_out = laid_out.left_out
         try:
             folder = self._built(laid_out)
+        except (OSError, RecursionError) as error:
+            why = f"what its build made can't be read: {getattr(error, 'strerror', None) or type(error).__name__}"
+            return self._not_judged(Ending(outcome=Outcome.NOT_BUILT, why=why))
         except BuildFailed as error:
             return self._not_judged(Ending(outcome=Outcome.NOT_BUILT, why=error.how, output=error.output))
         except Unacceptable as error:
@@ -269,5 +273,5 @@ def digest(submission: Submission) -> str:
 
 def _add_file(known: "hashlib._Hash", path: Path) -> None:
     with path.open("rb") as file:
-        while chunk := file.read(submissions.CHUNK):
+        while chunk := file.read(laying_out.CHUNK):
             known.update(chunk)

@@ -4,41 +4,23 @@ Nothing of it is trusted. An archive is read entry by entry, within limits on fi
 folders come out of it, below the folder and nowhere else. What was left out is said.
 """
 
-import lzma
 import os
 import re
 import shutil
 import stat
-import tarfile
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
-MOST_FILES = 2000
-MOST_BYTES = 64 << 20
-MOST_ENTRIES = 20_000  # of an archive, those that are left out too
+from grading.archives import UNREADABLE, untar, unzip
+from grading.laying_out import DEEPEST, LITTER, LaidOut, Unacceptable, leave_out, put, put_link
+
 LONGEST_NAME = 60  # characters of a submission's name
-CHUNK = 1 << 16
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-# What comes along with a folder, and is no part of anybody's work.
-LITTER = {"__MACOSX", ".git", ".svn", ".hg", ".DS_Store", "node_modules"}
 # Suffixes of sources that may be handed in alone.
 SOURCES = {".c", ".cc", ".cpp", ".py", ".rs", ".go", ".pl", ".rb", ".js"}
-
-
-# What the readers of archives raise for what is none, is cut, encrypted, or packed in a way that they do not know.
-_UNREADABLE = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    *(EOFError, NotImplementedError, RuntimeError, UnicodeError, ValueError),
-)
-
-
-class Unacceptable(Exception):
-    """The submission can't be laid out; the text says why, in one line."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +35,6 @@ class Submission:
     def changed_at(self) -> float:
         """When it was last changed."""
         return changed(self.path) if self.changed is None else self.changed
-
-
-@dataclass
-class LaidOut:
-    """What came of laying out a submission: where its files are, and what was left out of it, a line each."""
-
-    folder: Path
-    left_out: list[str] = field(default_factory=list)
-    files: int = 0
-    size: int = 0  # bytes
 
 
 def found(path: Path) -> list[Submission]:
@@ -115,14 +87,14 @@ def lay_out(submission: Submission, folder: Path) -> LaidOut:
         if path.is_dir():
             copy(path, laid_out)
         elif _is_archive(path, ".zip") or (zipfile.is_zipfile(path) and not _is_archive(path, ".tar")):
-            _unzip(path, laid_out)
+            unzip(path, laid_out)
         elif any(_is_archive(path, suffix) for suffix in ARCHIVES):
-            _untar(path, laid_out)
+            untar(path, laid_out)
         else:
             with path.open("rb") as source:
-                _put(laid_out, PurePosixPath(path.name), source, mode=0o644)
-    except _UNREADABLE as error:
-        raise Unacceptable(f"the archive can't be read: {[*str(error).splitlines(), ''][0]}") from error
+                put(laid_out, PurePosixPath(path.name), source, mode=0o644)
+    except UNREADABLE as error:
+        raise Unacceptable(f"the archive can't be read: {[*str(error).splitlines(), ''][0][:200]}") from error
     except OSError as error:
         raise Unacceptable(f"it can't be read: {error.strerror or error}") from error
     if not laid_out.files:
@@ -139,109 +111,19 @@ def copy(path: Path, laid_out: LaidOut) -> None:
     """Copy a folder's files, and the links that stay below it; by descriptors, so that none leads out in between."""
     for where, folders, files, at in os.fwalk(path, follow_symlinks=False):
         below = PurePosixPath(Path(where).relative_to(path).as_posix())
+        if len(below.parts) > DEEPEST:
+            raise Unacceptable(f"more than {DEEPEST} folders in each other")
         folders[:] = sorted(name for name in folders if name not in LITTER)
         for name in sorted([*files, *folders]):
             kind = os.stat(name, dir_fd=at, follow_symlinks=False).st_mode
             if stat.S_ISREG(kind):
                 descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
                 with os.fdopen(descriptor, "rb") as source:
-                    _put(laid_out, below / name, source, mode=kind)
+                    put(laid_out, below / name, source, mode=kind)
             elif stat.S_ISLNK(kind):
-                _put_link(laid_out, below / name, os.readlink(name, dir_fd=at))
+                put_link(laid_out, below / name, os.readlink(name, dir_fd=at))
             elif not stat.S_ISDIR(kind):
-                _leave_out(laid_out, below / name, "is no regular file")
-
-
-def _put_link(laid_out: LaidOut, below: PurePosixPath, leads_to: str) -> None:
-    """Keep a link that leads to something below the folder; nobody of ours ever follows one."""
-    parts: list[str] = []
-    for part in (below.parent / leads_to).parts:
-        if part != "..":
-            parts.append(part)
-        elif parts:
-            parts.pop()
-        else:
-            parts = ["/"]
-            break
-    if parts[:1] == ["/"]:
-        _leave_out(laid_out, below, "leads out of the folder")
-        return
-    _insist_on_room(laid_out, 0)
-    target = laid_out.folder / below
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(leads_to)
-    laid_out.files += 1
-
-
-def _unzip(path: Path, laid_out: LaidOut) -> None:
-    with zipfile.ZipFile(path) as archive:
-        for number, entry in enumerate(archive.infolist()):
-            _insist_on_entries(number)
-            below = PurePosixPath(entry.filename.replace("\\", "/"))
-            kind = entry.external_attr >> 16
-            if entry.is_dir():
-                continue
-            if stat.S_IFMT(kind) not in (0, stat.S_IFREG):
-                _leave_out(laid_out, below, "is no regular file")
-            elif _is_below(laid_out, below):
-                with archive.open(entry) as source:
-                    _put(laid_out, below, source, mode=kind or 0o644)
-
-
-def _untar(path: Path, laid_out: LaidOut) -> None:
-    with tarfile.open(path, "r:*") as archive:
-        for number, entry in enumerate(archive):
-            _insist_on_entries(number)
-            below = PurePosixPath(entry.name)
-            if entry.isdir():
-                continue
-            if not entry.isreg() or entry.issparse():
-                _leave_out(laid_out, below, "is no regular file")
-            elif _is_below(laid_out, below):
-                # Before a byte of it is read: to pass over a large one, all of it would be unpacked.
-                _insist_on_room(laid_out, entry.size)
-                source = archive.extractfile(entry)
-                if source is not None:
-                    with source:
-                        _put(laid_out, below, source, mode=entry.mode)
-
-
-def _insist_on_entries(number: int) -> None:
-    if number >= MOST_ENTRIES:
-        raise Unacceptable(f"more than {MOST_ENTRIES} entries in the archive")
-
-
-def _insist_on_room(laid_out: LaidOut, more: int) -> None:
-    if laid_out.size + more > MOST_BYTES:
-        raise Unacceptable(f"more than {MOST_BYTES >> 20} MiB in all")
-    if laid_out.files >= MOST_FILES:
-        raise Unacceptable(f"more than {MOST_FILES} files")
-
-
-def _is_below(laid_out: LaidOut, below: PurePosixPath) -> bool:
-    """Tell whether a name leads below the folder; one that is litter, or leads out of it, is left out."""
-    if below.is_absolute() or ".." in below.parts or not below.parts or "\0" in str(below):
-        _leave_out(laid_out, below, "leads out of the folder")
-        return False
-    return LITTER.isdisjoint(below.parts)
-
-
-def _leave_out(laid_out: LaidOut, below: PurePosixPath, why: str) -> None:
-    laid_out.left_out.append(f"{str(below)!a} {why}"[:300])
-
-
-def _put(laid_out: LaidOut, below: PurePosixPath, source: IO[bytes], *, mode: int) -> None:
-    """Write one file, with no more of its mode than who may run it."""
-    _insist_on_room(laid_out, 0)
-    target = laid_out.folder / below
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as file:
-        while chunk := source.read(CHUNK):
-            _insist_on_room(laid_out, len(chunk))
-            laid_out.size += len(chunk)
-            file.write(chunk)
-    target.chmod(0o755 if mode & 0o100 else 0o644)
-    laid_out.files += 1
+                leave_out(laid_out, below / name, "is no regular file")
 
 
 def _step_into_only_folder(laid_out: LaidOut) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from grading import submissions
-from grading.submissions import LaidOut, Submission
+from grading.laying_out import LaidOut
+from grading.submissions import Submission
 from observers import procfs
 from selftests.facts import settle
 from spec.event import Pid
@@ -93,7 +94,6 @@ def test_one_that_takes_all_memory_is_ended_for_it(open_path: Path, rung: str) -
 
 
 def test_one_that_fills_every_place_fills_its_own_and_no_disk(open_path: Path, rung: str) -> None:
-    before = shutil.disk_usage("/").free
     with attack("disk-filler", open_path, rung) as launch:
         if rung == PARTIAL:
             settle(lambda: launch.report().ended_for, what="its end")
@@ -101,7 +101,7 @@ def test_one_that_fills_every_place_fills_its_own_and_no_disk(open_path: Path, r
             return
         home = Path(f"/proc/{launch.init}/root/tmp")
         settle(lambda: shutil.disk_usage(home).free < MIB, what="a full place")
-        assert before - shutil.disk_usage("/").free < 64 * MIB
+        assert sum(path.lstat().st_blocks * 512 for path in open_path.rglob("*")) < MIB
         assert shutil.disk_usage(home).total <= Sandbox(folder="").scratch
 
 
@@ -178,3 +178,25 @@ def test_what_a_build_leaves_running_ends_with_it(open_path: Path, rung: str) ->
     with pytest.raises(BuildFailed, match="ended with status 2"):
         build(profile)
     assert not [pid for pid in procfs.descendants(Pid(os.getpid())) if not procfs.look(pid).ended]
+
+
+def test_one_that_meddles_with_limits_keys_and_namespaces_can_not(open_path: Path, rung: str) -> None:
+    with attack("meddler", open_path, rung) as launch:
+        settle(lambda: launch.report().status is not None, what="its end")
+        assert launch.report().output == ""
+        assert not procfs.look(launch.warden).ended
+
+
+def test_nobody_is_left_of_a_build_when_what_it_made_is_looked_at(open_path: Path, rung: str) -> None:
+    folder = open_path / "handed in"
+    folder.mkdir()
+    (folder / "Makefile").write_text("prefork:\n\tsetsid sleep 1000000 & touch prefork\n", encoding="utf-8")
+    hand_over(folder, rung)
+    left: list[Pid] = []
+
+    def look(_made: Path) -> None:
+        everyone = [pid for pid in procfs.descendants(Pid(os.getpid())) if not procfs.look(pid).ended]
+        left.extend(pid for pid in everyone if b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    build(Profile(command="./prefork {port}", build="make").sandboxed(folder, rung=rung), then=look)
+    assert left == []

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from grading import submissions
-from grading.submissions import LaidOut, Submission, Unacceptable, file_name, found, lay_out
+from grading import archives, laying_out, submissions
+from grading.laying_out import LaidOut, Unacceptable
+from grading.submissions import Submission, file_name, found, lay_out
 
 Made = Callable[[Path], None]
 OUTSIDE = "outside"
@@ -159,11 +160,11 @@ def test_a_link_that_is_made_first_does_not_lead_a_file_out(tmp_path: Path) -> N
 
 
 def bomb(path: Path) -> None:
-    path.write_bytes(zip_of("a", data="\0" * (submissions.MOST_BYTES + 1)))
+    path.write_bytes(zip_of("a", data="\0" * (laying_out.MOST_BYTES + 1)))
 
 
 def many(path: Path) -> None:
-    path.write_bytes(zip_of(*(f"f{number}" for number in range(submissions.MOST_FILES + 1))))
+    path.write_bytes(zip_of(*(f"f{number}" for number in range(laying_out.MOST_FILES + 1))))
 
 
 def tar_bomb(path: Path) -> None:
@@ -202,7 +203,7 @@ def test_what_can_not_be_laid_out_is_told_in_one_line(tmp_path: Path, make: Made
         laid_out(path, tmp_path)
     assert str(caught.value).startswith(expected)
     assert "\n" not in str(caught.value)
-    assert sum(each.stat().st_size for each in (tmp_path / "laid out").rglob("*")) <= submissions.MOST_BYTES
+    assert sum(each.stat().st_size for each in (tmp_path / "laid out").rglob("*")) <= laying_out.MOST_BYTES
 
 
 def test_a_folder_is_as_new_as_its_newest_file(tmp_path: Path) -> None:
@@ -222,3 +223,35 @@ def test_a_folder_is_removed_whatever_rights_are_left_in_it(tmp_path: Path) -> N
     (tmp_path / "w" / "locked").chmod(0)
     submissions.remove(tmp_path / "w")
     assert not (tmp_path / "w").exists()
+
+
+def test_a_header_that_is_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    entry = tarfile.TarInfo("a.c")
+    entry.pax_headers = {"comment": "x" * (archives.MOST_UNPACKED + 1)}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz", format=tarfile.PAX_FORMAT, compresslevel=1) as archive:
+        archive.addfile(entry, io.BytesIO())
+    (tmp_path / "one.tar.gz").write_bytes(packed.getvalue())
+    with pytest.raises(Unacceptable, match="more than 128 MiB when it is unpacked"):
+        laid_out(tmp_path / "one.tar.gz", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+def test_folders_in_each_other_without_end_are_refused(tmp_path: Path, kind: str) -> None:
+    deep = "/".join(["d"] * (laying_out.DEEPEST + 2))
+    if kind == "tar":
+        path = tmp_path / "one.tar"
+        path.write_bytes(tar_of(tar_entry(f"{deep}/a.c"), mode="w"))
+    else:
+        path = tmp_path / "one"
+        (path / deep).mkdir(parents=True)
+    with pytest.raises(Unacceptable, match="more than 40 folders in each other"):
+        laid_out(path, tmp_path)
+
+
+def test_of_what_was_left_out_no_more_is_told_than_anybody_reads(tmp_path: Path) -> None:
+    (tmp_path / "one.tar").write_bytes(
+        tar_of(tar_entry("a.c"), *(tar_entry(f"../{number}") for number in range(500)), mode="w")
+    )
+    told = laid_out(tmp_path / "one.tar", tmp_path).left_out
+    assert (len(told), told[-1]) == (laying_out.MOST_TOLD + 1, "and more")

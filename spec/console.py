@@ -6,8 +6,9 @@ where they stand. A pid is the one that the server itself knows a process by.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 
 from spec.clause import Clause, ClauseId, Level, Section, ids
 from spec.event import Pid
@@ -33,7 +34,7 @@ CONSOLE_2 = Clause(
     level=Level.SHOULD,
     text="A line tells of each change of the pool: whose, or how many children there are now.",
     source="coursework of old (docs/assignment.md); the original design asks for nothing of it",
-    observed="The pool grows, and sheds; each time a line is to have a pid of who came or went, or a new number.",
+    observed="The pool grows, and sheds; each time all who came or went are to be named, or their new number.",
     needs=ids("lifecycle-1", "accept-1", "pool-2", "pool-3"),
     ability="console",
 )
@@ -62,12 +63,15 @@ SECTION = Section(
 TOGETHER = 3
 QUOTED = 3  # lines in what was seen
 _NUMBER = re.compile(r"\d+")
-_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)")
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+# Titles of windows, movements of the cursor, other sets of letters: they part what they stand between.
+_ESCAPE = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[ -/]+[0-~]|[0-~])")
 
 
 def lines_of(printed: str) -> list[str]:
     """Give what was printed line by line, without colours and other control characters, and without empty lines."""
-    plain = _ESCAPE.sub("", printed).splitlines()
+    plain = _ESCAPE.sub(" ", _COLOUR.sub("", printed)).splitlines()
     clean = ("".join(sign if sign.isprintable() else " " for sign in line).strip() for line in plain)
     return [line for line in clean if line]
 
@@ -109,55 +113,75 @@ def _by_pid(reported: Reported) -> str | None:
         return f"the report leaves out {_listed(missing)}"
     if ended := sorted(reported.named - set(reported.served)):
         return f"the report has {_listed(ended)} as well, who had ended"
-    if _in_columns(reported):
+    layouts = (_in_line, _below, _above, _in_columns)
+    near = {layout: {pid: layout(pid, reported) for pid in reported.served} for layout in layouts}
+    if any(all(_has(found[pid], count) for pid, count in reported.served.items()) for found in near.values()):
         return None
     for pid, served in reported.served.items():
-        if served not in (near := _near(pid, reported)):
-            has = f"has {_listed(near)} for it" if near else "has no number for it"
+        found = next((each[pid] for each in near.values() if each[pid]), [])
+        if not _has(found, served):
+            has = f"has {_listed(found)} for it" if found else "has no number for it"
             return f"child {pid} had served {served}, and the report {has}"
-    return None
+    return "the numbers are there, and not beside the children that they are of"
 
 
-def _near(pid: Pid, reported: Reported) -> list[int]:
-    """Give the numbers that belong to a child: those in its lines, up to other children; else those after it."""
+def _has(found: Sequence[int], served: int) -> bool:
+    """Tell whether a count is among numbers; that a child has served nobody may be said in words."""
+    return served in found or not (served or found)
+
+
+# The ways in which a report may be laid out. In one of them each child must have its count.
+
+
+def _in_line(pid: Pid, reported: Reported) -> list[int]:
+    """Give the numbers in a child's lines, up to other children."""
     near: list[int] = []
     for line in reported.lines:
-        if pid not in (found := numbers(line)):
-            continue
-        place = found.index(pid)
-        after = _until_a_child(found[place + 1 :], reported)
-        if not after or found[0] not in reported.named:  # else what is before it is another's
-            near += _until_a_child(found[:place][::-1], reported)[::-1]
-        near += after
-    if near:
-        return near
-    stream = [number for line in reported.lines for number in numbers(line)]
-    return _until_a_child(stream[stream.index(pid) + 1 :], reported)
+        if pid in (found := numbers(line)):
+            place = found.index(pid)
+            after = _until_a_child(found[place + 1 :], reported)
+            if not after or found[0] not in reported.named:  # else what is before it is another's
+                near += _until_a_child(found[:place][::-1], reported)[::-1]
+            near += after
+    return near
+
+
+def _below(pid: Pid, reported: Reported) -> list[int]:
+    """Give the numbers after a child, in its line and below it, up to the next line with a child."""
+    return _beside(pid, reported, reported.lines, lambda found: found[found.index(pid) + 1 :])
+
+
+def _above(pid: Pid, reported: Reported) -> list[int]:
+    """Give the numbers ahead of a child, in its line and above it, up to the line before with a child."""
+    return _beside(pid, reported, reported.lines[::-1], lambda found: found[: found.index(pid)])
+
+
+def _beside(pid: Pid, reported: Reported, lines: Sequence[str], rest: Callable[[list[int]], list[int]]) -> list[int]:
+    near: list[int] = []
+    its = False
+    for found in map(numbers, lines):
+        if pid in found:
+            # What stands below several of them is nobody's.
+            its = len(reported.named.intersection(found)) == 1
+            near += rest(found) if its else []
+        elif reported.named.intersection(found):
+            its = False
+        elif its:
+            near += found
+    return near
+
+
+def _in_columns(pid: Pid, reported: Reported) -> list[int]:
+    """Give the number below a child, where a line has nothing but children, and the next one as many numbers."""
+    for line, below in pairwise(map(numbers, reported.lines)):
+        children = reported.named.issuperset(line) and not reported.named.intersection(below)
+        if pid in line and len(line) == len(below) and children:
+            return [below[line.index(pid)]]
+    return []
 
 
 def _until_a_child(found: Sequence[int], reported: Reported) -> list[int]:
-    kept = []
-    for number in found:
-        if number in reported.named:
-            break
-        kept.append(number)
-    return kept
-
-
-def _in_columns(reported: Reported) -> bool:
-    """Tell whether one line has the pids, and another the counts in their order."""
-    for line in reported.lines:
-        pids = [number for number in numbers(line) if number in reported.named]
-        if set(pids) == set(reported.served):
-            counts = [reported.served[Pid(pid)] for pid in pids]
-            if any(_is_within(counts, numbers(other)) for other in reported.lines if other != line):
-                return True
-    return False
-
-
-def _is_within(wanted: Sequence[int], found: Sequence[int]) -> bool:
-    left = iter(found)
-    return all(number in left for number in wanted)
+    return list(takewhile(lambda number: number not in reported.named, found))
 
 
 def _by_counts(reported: Reported) -> str | None:
@@ -179,11 +203,11 @@ class Changed:
 
 
 def judge_change(changed: Changed) -> Iterator[Violation]:
-    """Judge console-2: a line must have who came or went, how many, or how many there are now. Accepts do not count."""
+    """Judge console-2: all that came or went must be told by their pids, or how many there are now. Not by accepts."""
     came, went = changed.after - changed.before, changed.before - changed.after
-    telling = {*came, *went, len(changed.after), changed.idle, len(came) or len(went)} - {0}
     own = [line for line in changed.lines if not set(numbers(line)).intersection(changed.ports)]
-    if not any(telling.intersection(numbers(line)) for line in own):
+    told = {number for line in own for number in numbers(line)}
+    if len(changed.after) not in told and not told.issuperset(came | went):
         what = f"the pool went from {len(changed.before)} to {len(changed.after)} children, {changed.idle} idle"
         yield Violation(CONSOLE_2, f"{what}, and no line says so: {quoted(own) if own else 'nothing was printed'}")
 
@@ -215,12 +239,16 @@ def judge_accept(told: Told) -> Iterator[Violation]:
 def _missing(told: Told, lines: Sequence[str]) -> list[str]:
     found = {number for line in lines for number in numbers(line)}
     missing = [] if told.pid in found else ["its pid"]
-    if not any(re.search(rf"(?<![\d.]){re.escape(told.address)}(?![\d.]*\d)", line) for line in lines):
+    if told.address not in {_without_zeros(found) for line in lines for found in _ADDRESS.findall(line)}:
         missing.append("the address")
     if told.port not in found:
         swapped = int.from_bytes(told.port.to_bytes(2, "big"), "little")
         missing.append("the port" if swapped not in found else f"the port ({swapped} is it in network byte order)")
     return missing
+
+
+def _without_zeros(address: str) -> str:
+    return ".".join(str(int(part)) for part in address.split("."))
 
 
 def quoted(lines: Sequence[str]) -> str:

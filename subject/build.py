@@ -4,13 +4,17 @@ Under a warden, as a launch is, but in no namespaces of its own, unless it is no
 running ends with it, also where the suite itself is killed meanwhile.
 """
 
+import os
 import select
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from subject.isolation import isolation_allowed
 from subject.launch import Launch, LaunchRefused, Order
+from subject.namespaces import descendants
 from subject.profile import Profile
 from subject.sandbox import FULL, HOME
 
@@ -18,6 +22,7 @@ from subject.sandbox import FULL, HOME
 BUILT_WITHIN = 300.0
 LINES_TOLD = 4
 BETWEEN_LOOKS = 0.01
+MOST_ROUNDS = 500  # of ending what is left: each takes as long as a look at all of it
 
 
 class BuildFailed(Exception):
@@ -60,9 +65,37 @@ def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Pat
                 nothing.poll(BETWEEN_LOOKS * 1000)
             report = launch.report()
             if report.status == 0 and then is not None:
+                if not _end_leftovers(launch):
+                    raise BuildFailed(
+                        f"its build {profile.build!r} left processes that do not end", output=report.output
+                    )
                 then(Path(f"/proc/{launch.init}/root{HOME}") if elsewhere else profile.cwd)
     except LaunchRefused as error:
         raise BuildFailed(f"its build can't be run: {error}") from error
     if report.status != 0:
         how = f"its build {profile.build!r} ended with status {report.status}"
         raise BuildFailed(how, output=report.output)
+
+
+def _end_leftovers(launch: Launch) -> bool:
+    """End what is left of a build, but not its namespace's init, who keeps the mounts; True once all is gone.
+
+    Or it would change under our hands what we look at.
+    """
+    for _ in range(MOST_ROUNDS):
+        everyone = [pid for pid in descendants(launch.warden) if not (launch.isolated and pid == launch.init)]
+        if not (live := [pid for pid in everyone if not _has_ended(pid)]):
+            return True
+        # Stopped first, so that none forks while the others end.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in live:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+    return False
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] in b"ZX"
+    except OSError:
+        return True

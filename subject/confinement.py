@@ -49,6 +49,8 @@ MNT_DETACH = 2
 CLONE_NEWUTS = 0x0400_0000
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}.get(os.uname().machine)
+SYS_KEYCTL = {"x86_64": 250, "aarch64": 219}.get(os.uname().machine)
+KEYCTL_JOIN_SESSION_KEYRING = 1
 SYS_MOUNT_SETATTR = 442  # Linux 5.12, on every architecture
 MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 1, 0x8000, -100
 
@@ -94,6 +96,9 @@ def enter(told: dict[str, Any]) -> None:
     _home(root, f"/proc/self/fd/{source}", told)
     os.close(source)
     _pivot(root)
+    # No user namespace in this one: in that it would be root, with a tmpfs of any size.
+    with open("/proc/sys/user/max_user_namespaces", "w") as file:
+        file.write("0")
     call("mount", None, b"/", None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, None)
 
 
@@ -212,9 +217,13 @@ def limit(told: dict[str, Any]) -> None:
         hard = resource.getrlimit(what)[1]
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (allowed, allowed))
+    # A keyring of its own, and not that of whoever has logged in; no keyrings at all do as well.
+    if SYS_KEYCTL is not None:
+        libc.syscall(SYS_KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, None)
     if partial:
         landlock.restrict(_reached(told["folder"]))
-        refused_calls.install()
+    if partial or refused_calls.are_known():
+        refused_calls.install(partial=partial)
 
 
 def _reached(folder: str) -> list[tuple[str, int]]:

@@ -240,15 +240,19 @@ def memory_used(root: int) -> int:
 
 def descendants(root: int) -> list[int]:
     """Give the pids of all processes below `root`, zombies too, parents first."""
-    found = [root]
-    for pid in found:
+    # Each once: who loses its parent meanwhile is found below another.
+    found = {root: None}
+    ahead = [root]
+    for pid in ahead:
         try:
             for thread in os.listdir(f"/proc/{pid}/task"):
                 with open(f"/proc/{pid}/task/{thread}/children") as file:
-                    found += map(int, file.read().split())
+                    new = [each for each in map(int, file.read().split()) if each not in found]
+                ahead += new
+                found |= dict.fromkeys(new)
         except OSError:
             continue
-    return found[1:]
+    return ahead[1:]
 
 
 def end_init(init: int) -> None:

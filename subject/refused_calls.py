@@ -1,14 +1,17 @@
-"""Calls that are refused outright on the rung *partial*: what Landlock leaves open. A filter of seccomp, without ears.
+"""Calls that are refused outright to a subject that is not trusted: what namespaces and Landlock leave open.
 
-Standard library only, like the warden. Called by the subject-to-be. A server needs sockets of TCP, and pairs of UNIX
-sockets, which socketpair() makes. By a UNIX socket of its own it would reach every service of the user's that listens
-in the file system, a session's bus or an ssh agent; by datagrams, and by the ways around connect(), the network.
+Standard library only, like the warden. Called by the subject-to-be; a filter of seccomp, without ears. On either rung:
+keys, which belong to a user and not to a namespace; limits of other processes, its warden's or a sibling's; sockets of
+families that know no namespace. On the rung *partial* also UNIX sockets by name, which would reach every service of
+the user's that listens in the file system; datagrams, and the ways around connect(), to the network; and the priorities
+of others. A server needs sockets of TCP, and pairs of UNIX sockets.
 """
 
 import ctypes
 import errno
 import os
 import struct
+from typing import NamedTuple
 
 from subject.kernel import libc
 from subject.syscall_filter import (
@@ -28,12 +31,27 @@ _JUMP_AT_LEAST, _AND = 0x35, 0x54
 _REFUSE = 0x0005_0000 | errno.EACCES
 _FIRST_OF_X32 = 0x4000_0000
 _MSG_FASTOPEN = 0x2000_0000  # a connection that Landlock is not asked about
-_AF_INET, _AF_INET6, _AF_NETLINK = 2, 10, 16
-_SOCK_STREAM, _TYPE_BITS, _TCP = 1, 0xF, 6
-# By the machine: socket, those with flags in their third and fourth argument, io_uring_setup (which does all of it).
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
+_SOCK_STREAM, _SOCK_SEQPACKET, _TYPE_BITS, _TCP = 1, 5, 0xF, 6
+
+
+class _Numbers(NamedTuple):
+    """System calls by what is looked at in them."""
+
+    socket: int
+    socketpair: int
+    prlimit: int
+    never: tuple[int, ...]  # add_key, request_key, keyctl
+    flags_third: tuple[int, ...]  # sendmsg
+    flags_fourth: tuple[int, ...]  # sendto, sendmmsg
+    elsewhere: tuple[int, ...]  # io_uring_setup, which does all of it, and unshare
+    of_others: tuple[int, ...]  # sched_setparam, -setscheduler, -setaffinity, -setattr: 0 is oneself
+    which_of_others: tuple[int, ...]  # setpriority, ioprio_set: the same in the second argument
+
+
 _NUMBERS = {
-    "x86_64": (41, (46,), (44, 307), 425),
-    "aarch64": (198, (211,), (206, 269), 425),
+    "x86_64": _Numbers(41, 53, 302, (248, 249, 250), (46,), (44, 307), (425, 272), (142, 144, 203, 314), (141, 251)),
+    "aarch64": _Numbers(198, 199, 261, (217, 218, 219), (211,), (206, 269), (425, 97), (118, 119, 122, 274), (140, 30)),
 }
 
 
@@ -42,9 +60,13 @@ def argument_at(number: int) -> int:
     return 16 + 8 * number
 
 
-def program() -> list[tuple[int, int, int, int]]:
+def program(*, partial: bool) -> list[tuple[int, int, int, int]]:
     """Write the filter, as (code, jump if true, jump if false, value)."""
-    socket, third, fourth, ring = _NUMBERS[os.uname().machine]
+    known = _NUMBERS[os.uname().machine]
+    jumps = {"refuse": known.never, "limits": (known.prlimit,), "family": (known.socket,)}
+    if partial:
+        jumps |= {"pair": (known.socketpair,), "third": known.flags_third, "fourth": known.flags_fourth}
+        jumps |= {"whose": known.of_others, "which": known.which_of_others, "refuse": (*known.never, *known.elsewhere)}
     # Parts with names; a jump is to a part, or on to the next line.
     parts: dict[str, list[tuple[int, str, str, int]]] = {
         "start": [
@@ -52,17 +74,24 @@ def program() -> list[tuple[int, int, int, int]]:
             (JUMP_EQUAL, "", "refuse", ARCHITECTURE),
             (LOAD, "", "", NUMBER_AT),
             (_JUMP_AT_LEAST, "refuse", "", _FIRST_OF_X32),
-            (JUMP_EQUAL, "refuse", "", ring),
-            (JUMP_EQUAL, "family", "", socket),
-            *((JUMP_EQUAL, "third", "", number) for number in third),
-            *((JUMP_EQUAL, "fourth", "", number) for number in fourth),
+            *((JUMP_EQUAL, part, "", number) for part, numbers in jumps.items() for number in numbers),
             (RETURN, "", "", ALLOW),
+        ],
+        # A limit of its own may be set; of others it may be asked.
+        "limits": [
+            (LOAD, "", "", argument_at(0)),
+            (JUMP_EQUAL, "allow", "", 0),
+            (LOAD, "", "", argument_at(2)),
+            (JUMP_EQUAL, "", "refuse", 0),
+            (LOAD, "", "", argument_at(2) + 4),
+            (JUMP_EQUAL, "allow", "refuse", 0),
         ],
         "family": [
             (LOAD, "", "", argument_at(0)),
             (JUMP_EQUAL, "allow", "", _AF_NETLINK),
-            (JUMP_EQUAL, "kind", "", _AF_INET),
-            (JUMP_EQUAL, "kind", "refuse", _AF_INET6),
+            (JUMP_EQUAL, "refuse" if partial else "allow", "", _AF_UNIX),
+            (JUMP_EQUAL, "kind" if partial else "allow", "", _AF_INET),
+            (JUMP_EQUAL, "kind" if partial else "allow", "refuse", _AF_INET6),
         ],
         "kind": [
             (LOAD, "", "", argument_at(1)),
@@ -72,8 +101,17 @@ def program() -> list[tuple[int, int, int, int]]:
             (JUMP_EQUAL, "allow", "", 0),
             (JUMP_EQUAL, "allow", "refuse", _TCP),
         ],
+        # A pair for datagrams can send to a name as well.
+        "pair": [
+            (LOAD, "", "", argument_at(1)),
+            (_AND, "", "", _TYPE_BITS),
+            (JUMP_EQUAL, "allow", "", _SOCK_STREAM),
+            (JUMP_EQUAL, "allow", "refuse", _SOCK_SEQPACKET),
+        ],
         "third": [(LOAD, "", "", argument_at(2)), (JUMP_BITS, "refuse", "allow", _MSG_FASTOPEN)],
         "fourth": [(LOAD, "", "", argument_at(3)), (JUMP_BITS, "refuse", "allow", _MSG_FASTOPEN)],
+        "whose": [(LOAD, "", "", argument_at(0)), (JUMP_EQUAL, "allow", "refuse", 0)],
+        "which": [(LOAD, "", "", argument_at(1)), (JUMP_EQUAL, "allow", "refuse", 0)],
         "allow": [(RETURN, "", "", ALLOW)],
         "refuse": [(RETURN, "", "", _REFUSE)],
     }
@@ -94,9 +132,9 @@ def are_known() -> bool:
     return os.uname().machine in _NUMBERS
 
 
-def install() -> None:
+def install(*, partial: bool) -> None:
     """Have them refused to this process, which can gain no privileges, and to all that comes of it. Raises OSError."""
-    code = b"".join(struct.pack("HBBI", *instruction) for instruction in program())
+    code = b"".join(struct.pack("HBBI", *instruction) for instruction in program(partial=partial))
     kept = ctypes.create_string_buffer(code, len(code))
     told = struct.pack("HP", len(code) // 8, ctypes.addressof(kept))
     if int(libc.syscall(SECCOMP, SET_MODE_FILTER, ctypes.c_ulong(0), told)) < 0:

@@ -37,11 +37,12 @@ class Sandbox:
 
     @property
     def user(self) -> int:
-        """Who the subject is, where the suite is root; on the rung *partial* for each folder somebody else.
+        """Who the subject is, where the suite is root: for each folder somebody else.
 
-        A user namespace counts processes by itself; without one, who forks without end would use up what others have.
+        Much is counted for each user of the kernel's: processes, descriptors on their way, watches. Who uses all that
+        there is of it uses up nobody else's.
         """
-        return FIRST_USER + (zlib.crc32(self.folder.encode()) % USERS if self.rung == PARTIAL else 0)
+        return FIRST_USER + zlib.crc32(self.folder.encode()) % USERS
 
     def told(self) -> dict[str, Any]:
         """Give the sandbox as plain values."""

@@ -53,9 +53,8 @@ def _has_stopped(pid: Pid) -> bool:
     """Tell whether all threads of a process are stopped, or it is gone."""
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-        states = [
-            Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0] for thread in threads
-        ]
+        # As bytes: a process names itself as it likes.
+        texts = [Path(f"/proc/{pid}/task/{thread}/stat").read_bytes() for thread in threads]
     except (FileNotFoundError, ProcessLookupError):
         return True
-    return all(state in "TtZX" for state in states)
+    return all(text.rpartition(b")")[2].split()[0] in b"TtZX" for text in texts)

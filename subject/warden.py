@@ -140,6 +140,8 @@ class Warden:
         report = os.read(self.exit_pipe, 64)
         if report:
             self.status = os.waitstatus_to_exitcode(int(report.split()[0]))
+        elif self.status is None and self.ended_for is None:
+            self.ended_for = "the init of its namespace was ended"
         return bool(report)
 
     def collect(self) -> None:
