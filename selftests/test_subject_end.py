@@ -259,3 +259,12 @@ signal.pause()
         settle_output(launch, "ready")
         alone = 2 if launch.isolated else 1  # the init and the subject
         settle(lambda: len(procfs.descendants(launch.warden)) == alone, what="no zombie below the warden")
+
+
+@ISOLATED
+def test_that_the_init_of_a_namespace_has_ended_is_told_at_once() -> None:
+    with Launch(order(STUBBORN, isolate=True)) as launch:
+        settle_output(launch, "ready")
+        os.kill(launch.init, signal.SIGKILL)
+        settle(lambda: launch.report().ended_for, what="word of it")
+        assert launch.report().ended_for == "the init of its namespace was ended"

@@ -117,6 +117,8 @@ class Warden:
                 # POLLHUP alone: nobody is left at the other end. A referee who listened then might do so for ever.
                 elif not (events & select.POLLIN and heard[descriptor]()):
                     poll.unregister(descriptor)
+                    if descriptor == self.exit_pipe and self.isolated and self.status is None:
+                        self.ended_for = self.ended_for or "the init of its namespace was ended"
             if not self.isolated:
                 self.collect()
             self.patrol()
@@ -140,8 +142,6 @@ class Warden:
         report = os.read(self.exit_pipe, 64)
         if report:
             self.status = os.waitstatus_to_exitcode(int(report.split()[0]))
-        elif self.status is None and self.ended_for is None:
-            self.ended_for = "the init of its namespace was ended"
         return bool(report)
 
     def collect(self) -> None:
