@@ -34,9 +34,6 @@ JUDGED_WITHIN = 1800.0  # seconds
 BUILT_WITHIN = 120.0
 SECONDS_A_DAY = 86_400
 MOST_LINES = 60  # of what a build said
-# Of one check. Several checks at a time, of two workers each, are quicker in all than one of many; a server that sleeps
-# leaves room for more (docs/benchmarks.md).
-WORKERS, SLEEPERS_WORKERS = 2, 4
 
 
 class Outcome(Enum):
@@ -70,6 +67,7 @@ class Assignment:
     seed: int
     command: Sequence[str]
     texts: Mapping[str, tuple[str, str]]
+    workers: int | None = None  # of each check; None: as many as a check has by itself
     rung: str | None = FULL  # how much of a sandbox there is for them (`isolation.rung`)
 
     def digest(self) -> str:
@@ -200,7 +198,8 @@ class _Work:
         asked.append("--to-the-end")
         if self.assignment.rung is not None:
             asked += ["--sandboxed", str(folder)]
-        asked += ["-n", str(SLEEPERS_WORKERS if self.assignment.profile.service_time else WORKERS)]
+        if self.assignment.workers is not None:
+            asked += ["-n", str(self.assignment.workers)]
         # As a student would, with the profile that was handed out, in the folder of the work.
         handed_out, _ = self.assignment.texts["subject"]
         asked += ["--again", shlex.join(["preforkspec", "check", "--subject", handed_out])]

@@ -72,6 +72,7 @@ def _grade_one(grade: argparse.ArgumentParser) -> None:
     grade.add_argument("--out", metavar="FILE", type=Path, required=True, help="where its result goes, as JSON")
     grade.add_argument("--name", metavar="NAME", type=_file_name, help="what it is called; default: as its file")
     grade.add_argument("--gradescope", metavar="FILE", type=Path, help="write a results.json for Gradescope as well")
+    grade.add_argument("-n", metavar="WORKERS", dest="workers", type=_workers, help="of its check; default: 3")
     grade.add_argument("--changed", metavar="T", type=_number, help="when it was handed in, in seconds of the epoch")
     _assignment(grade)
 
