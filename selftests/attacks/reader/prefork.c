@@ -27,7 +27,7 @@ static void list(const char *path)
 int main(void)
 {
     static const char *const folders[] = {"/root", "/home", "/mnt", "/srv", "/opt", "/run", "/var", "..", "/tmp", "/proc/1/root"};
-    static const char *const files[] = {"/etc/shadow", "/proc/1/environ", "/proc/1/cmdline", "../rubric.toml", "/work/secret"};
+    static const char *const files[] = {"/etc/shadow", "/proc/1/environ", "/proc/1/cmdline", "../rubric.toml", "/var/lib/secret"};
     for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++)
         list(folders[i]);
     for (unsigned i = 0; i < sizeof files / sizeof *files; i++)
