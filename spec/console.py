@@ -8,7 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from functools import cached_property
+from itertools import chain, pairwise, takewhile
 
 from spec.clause import Clause, ClauseId, Level, Section, ids
 from spec.event import Pid
@@ -90,12 +91,20 @@ class Reported:
     served: Mapping[Pid, int]
     ended: Collection[Pid] = ()
 
-    @property
+    @cached_property
+    def rows(self) -> list[list[int]]:
+        """The numbers in it, line by line."""
+        return [numbers(line) for line in self.lines]
+
+    @cached_property
+    def found(self) -> Counter[int]:
+        """The numbers in it, and how often each is there."""
+        return Counter(chain.from_iterable(self.rows))
+
+    @cached_property
     def named(self) -> frozenset[int]:
         """The pids of children, live and ended, that are in it."""
-        return frozenset(number for line in self.lines for number in numbers(line)).intersection(
-            {*self.served, *self.ended}
-        )
+        return frozenset({*self.served, *self.ended}.intersection(self.found))
 
 
 def judge_report(reported: Reported) -> Iterator[Violation]:
@@ -136,8 +145,8 @@ def _has(found: Sequence[int], served: int) -> bool:
 def _in_line(pid: Pid, reported: Reported) -> list[int]:
     """Give the numbers in a child's lines, up to other children."""
     near: list[int] = []
-    for line in reported.lines:
-        if pid in (found := numbers(line)):
+    for found in reported.rows:
+        if pid in found:
             place = found.index(pid)
             after = _until_a_child(found[place + 1 :], reported)
             if not after or found[0] not in reported.named:  # else what is before it is another's
@@ -148,18 +157,20 @@ def _in_line(pid: Pid, reported: Reported) -> list[int]:
 
 def _below(pid: Pid, reported: Reported) -> list[int]:
     """Give the numbers after a child, in its line and below it, up to the next line with a child."""
-    return _beside(pid, reported, reported.lines, lambda found: found[found.index(pid) + 1 :])
+    return _beside(pid, reported, reported.rows, lambda found: found[found.index(pid) + 1 :])
 
 
 def _above(pid: Pid, reported: Reported) -> list[int]:
     """Give the numbers ahead of a child, in its line and above it, up to the line before with a child."""
-    return _beside(pid, reported, reported.lines[::-1], lambda found: found[: found.index(pid)])
+    return _beside(pid, reported, reported.rows[::-1], lambda found: found[: found.index(pid)])
 
 
-def _beside(pid: Pid, reported: Reported, lines: Sequence[str], rest: Callable[[list[int]], list[int]]) -> list[int]:
+def _beside(
+    pid: Pid, reported: Reported, rows: Sequence[list[int]], rest: Callable[[list[int]], list[int]]
+) -> list[int]:
     near: list[int] = []
     its = False
-    for found in map(numbers, lines):
+    for found in rows:
         if pid in found:
             # What stands below several of them is nobody's.
             its = len(reported.named.intersection(found)) == 1
@@ -173,7 +184,7 @@ def _beside(pid: Pid, reported: Reported, lines: Sequence[str], rest: Callable[[
 
 def _in_columns(pid: Pid, reported: Reported) -> list[int]:
     """Give the number below a child, where a line has nothing but children, and the next one as many numbers."""
-    for line, below in pairwise(map(numbers, reported.lines)):
+    for line, below in pairwise(reported.rows):
         children = reported.named.issuperset(line) and not reported.named.intersection(below)
         if pid in line and len(line) == len(below) and children:
             return [below[line.index(pid)]]
@@ -186,8 +197,7 @@ def _until_a_child(found: Sequence[int], reported: Reported) -> list[int]:
 
 def _by_counts(reported: Reported) -> str | None:
     """Say what is wrong with a report that names no child: each count must be there, as often as children have it."""
-    found = Counter(number for line in reported.lines for number in numbers(line))
-    missing = Counter(reported.served.values()) - found
+    missing = Counter(reported.served.values()) - reported.found
     return f"the report lacks {_listed(sorted(missing.elements()))}" if missing else None
 
 
