@@ -13,6 +13,7 @@ from pathlib import Path
 
 from spec.epoll import Ran
 from spec.event import Inode, Pid
+from subject import processes
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 # From <linux/sched.h>: set at the start of an exit, before descriptors are closed. A parent that sees the channel's
@@ -107,7 +108,7 @@ def look(pid: Pid) -> Look:
 def pid_inside(pid: Pid) -> Pid:
     """Give the pid by which a process knows itself, in its own pid namespace; 0 for one that is gone."""
     try:
-        lines = _read(f"/proc/{pid}/status").splitlines()
+        lines = processes.read(f"/proc/{pid}/status").splitlines()
     except OSError:
         return Pid(0)
     return next((Pid(int(line.split()[-1])) for line in lines if line.startswith(b"NSpid:")), pid)
@@ -115,13 +116,7 @@ def pid_inside(pid: Pid) -> Pid:
 
 def children(pid: Pid) -> list[Pid]:
     """Give the children of all threads of a process, zombies too, in the order in which they were forked."""
-    found: list[Pid] = []
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            found += map(Pid, map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
-    except OSError:
-        pass
-    return found
+    return [Pid(each) for each in processes.children(pid)]
 
 
 def has_thread(pid: Pid, thread: Pid) -> bool:
@@ -129,24 +124,9 @@ def has_thread(pid: Pid, thread: Pid) -> bool:
     return os.access(f"/proc/{pid}/task/{thread}", os.F_OK)
 
 
-def _read(name: str) -> bytes:
-    """Read a file at once: a Path would cost as much as the look itself, and a newborn's first steps are short."""
-    descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        parts = []
-        while part := os.read(descriptor, 1 << 16):
-            parts.append(part)
-        return b"".join(parts)
-    finally:
-        os.close(descriptor)
-
-
 def descendants(root: Pid) -> list[Pid]:
     """Give all processes below `root`, zombies too, parents first."""
-    found = [root]
-    for pid in found:
-        found += children(pid)
-    return found[1:]
+    return [Pid(each) for each in processes.descendants(root)]
 
 
 def descriptors(pid: Pid) -> dict[int, str]:

@@ -14,7 +14,7 @@ from observers import procfs
 from selftests.facts import PYTHON, Identity, ended, identities, namespace, remains, settle, with_namespace
 from selftests.launching import POOL, ask, everyone, free_port, order, settle_output, settle_status, subject_processes
 from spec.event import Pid
-from subject import namespaces
+from subject import namespaces, processes
 from subject.isolation import why_not_isolated
 from subject.launch import Launch, LaunchRefused
 
@@ -100,7 +100,7 @@ def assert_gone(everyone: set[Identity]) -> None:
 def test_without_a_proc_of_its_own_a_launch_is_counted_by_its_descendants() -> None:
     """Else the processes of a busy machine would be taken for the subject's."""
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE) as child:
-        assert namespaces.count_processes(child.pid, isolated=True) == len(namespaces.descendants(os.getpid()))
+        assert namespaces.count_processes(child.pid, isolated=True) == len(processes.descendants(os.getpid()))
 
 
 def test_a_closed_launch_leaves_no_process(*, isolate: bool) -> None:

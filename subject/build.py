@@ -4,17 +4,15 @@ Under a warden, as a launch is, but in no namespaces of its own, unless it is no
 running ends with it, also where the suite itself is killed meanwhile.
 """
 
-import os
 import select
-import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from subject.isolation import isolation_allowed
 from subject.launch import Launch, LaunchRefused, Order
-from subject.namespaces import descendants
+from subject.namespaces import stop_and_kill
+from subject.processes import descendants, fields
 from subject.profile import Profile
 from subject.sandbox import FULL, HOME
 
@@ -86,16 +84,12 @@ def _end_leftovers(launch: Launch) -> bool:
         everyone = [pid for pid in descendants(launch.warden) if not (launch.isolated and pid == launch.init)]
         if not (live := [pid for pid in everyone if not _has_ended(pid)]):
             return True
-        # Stopped first, so that none forks while the others end.
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in live:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
+        stop_and_kill(live)
     return False
 
 
 def _has_ended(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] in b"ZX"
+        return fields(f"/proc/{pid}/stat")[0] in b"ZX"
     except OSError:
         return True

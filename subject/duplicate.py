@@ -9,9 +9,9 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from spec.event import Inode, Pid
+from subject.processes import fields
 
 _PIDFD_GETFD = 438  # on every architecture
 _PF_EXITING = 0x4
@@ -72,7 +72,7 @@ def _told(error: OSError, pid: Pid) -> Exception:
 
 def _is_ending(pid: Pid) -> bool:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        known = fields(f"/proc/{pid}/stat")
     except OSError:
         return True
-    return fields[0] in "ZX" or bool(int(fields[6]) & _PF_EXITING)
+    return known[0] in b"ZX" or bool(int(known[6]) & _PF_EXITING)

@@ -12,10 +12,12 @@ import select
 import signal
 import socket
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 from subject import confinement
 from subject.kernel import CLONE_NEWNS, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, call, libc, mount
+from subject.processes import descendants
 from subject.syscall_filter import HandOver
 
 CLONE_NEWIPC = 0x0800_0000
@@ -238,23 +240,6 @@ def memory_used(root: int) -> int:
     return pages * resource.getpagesize()
 
 
-def descendants(root: int) -> list[int]:
-    """Give the pids of all processes below `root`, zombies too, parents first."""
-    # Each once: who loses its parent meanwhile is found below another.
-    found = {root: None}
-    ahead = [root]
-    for pid in ahead:
-        try:
-            for thread in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{thread}/children") as file:
-                    new = [each for each in map(int, file.read().split()) if each not in found]
-                ahead += new
-                found |= dict.fromkeys(new)
-        except OSError:
-            continue
-    return ahead[1:]
-
-
 def end_init(init: int) -> None:
     """End the namespace's init, and wait until every process in it is gone."""
     try:
@@ -264,19 +249,24 @@ def end_init(init: int) -> None:
         pass
 
 
+def stop_and_kill(pids: Iterable[int]) -> None:
+    """Kill processes, all of them stopped first, so that none forks while the others end."""
+    pids = list(pids)
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
+
 def end_descendants() -> None:
     """End and reap all descendants; bounded, since a process in an uninterruptible call may not end."""
     for _ in range(2000):
         left = descendants(os.getpid())
         if not left:
             return
-        # Stopped first, so that none forks while the others end.
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in left:
-                try:
-                    os.kill(pid, number)
-                except ProcessLookupError:
-                    pass
+        stop_and_kill(left)
         while True:
             try:
                 if os.waitpid(-1, os.WNOHANG)[0] == 0:

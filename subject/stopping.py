@@ -9,9 +9,9 @@ import signal
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from spec.event import Pid
+from subject.processes import fields
 
 # A stop is at once for a process that sleeps; one that runs takes the signal at its next interrupt.
 STOPS_WITHIN = 2.0
@@ -53,8 +53,7 @@ def _has_stopped(pid: Pid) -> bool:
     """Tell whether all threads of a process are stopped, or it is gone."""
     try:
         threads = os.listdir(f"/proc/{pid}/task")
-        # As bytes: a process names itself as it likes.
-        texts = [Path(f"/proc/{pid}/task/{thread}/stat").read_bytes() for thread in threads]
+        states = [fields(f"/proc/{pid}/task/{thread}/stat")[0] for thread in threads]
     except (FileNotFoundError, ProcessLookupError):
         return True
-    return all(text.rpartition(b")")[2].split()[0] in b"TtZX" for text in texts)
+    return all(state in b"TtZX" for state in states)
