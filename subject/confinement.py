@@ -241,14 +241,15 @@ def _reached(folder: str) -> list[tuple[str, int]]:
 class Scratch:
     """Looks after the folder of a launch on the rung *partial*, which has no size of its own; once a second."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        self.folder = told["folder"] if told["rung"] == PARTIAL else None
-        self.most = told["scratch"] + (_size(told["folder"]) if self.folder else 0)
+    def __init__(self, folder: str, *, most: int) -> None:
+        """Allow so many bytes beside those that are there now."""
+        self.folder = folder
+        self.most = _size(folder) + most
         self.looked = time.monotonic()
 
     def filled(self) -> str | None:
         """Say that more was written there than is allowed, or nothing."""
-        if self.folder is None or time.monotonic() - self.looked < 1:
+        if time.monotonic() - self.looked < 1:
             return None
         self.looked = time.monotonic()
         size = _size(self.folder)

@@ -7,13 +7,10 @@ the user's that listens in the file system; datagrams, and the ways around conne
 of others. A server needs sockets of TCP, and pairs of UNIX sockets.
 """
 
-import ctypes
 import errno
 import os
-import struct
 from typing import NamedTuple
 
-from subject.kernel import libc
 from subject.syscall_filter import (
     ALLOW,
     ARCHITECTURE,
@@ -23,8 +20,7 @@ from subject.syscall_filter import (
     LOAD,
     NUMBER_AT,
     RETURN,
-    SECCOMP,
-    SET_MODE_FILTER,
+    load,
 )
 
 _JUMP_AT_LEAST, _AND = 0x35, 0x54
@@ -134,9 +130,4 @@ def are_known() -> bool:
 
 def install(*, partial: bool) -> None:
     """Have them refused to this process, which can gain no privileges, and to all that comes of it. Raises OSError."""
-    code = b"".join(struct.pack("HBBI", *instruction) for instruction in program(partial=partial))
-    kept = ctypes.create_string_buffer(code, len(code))
-    told = struct.pack("HP", len(code) // 8, ctypes.addressof(kept))
-    if int(libc.syscall(SECCOMP, SET_MODE_FILTER, ctypes.c_ulong(0), told)) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), "seccomp")
+    load(program(partial=partial))

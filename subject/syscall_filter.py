@@ -14,6 +14,8 @@ import socket
 import struct
 from collections.abc import Sequence
 
+from subject.kernel import libc
+
 NAMES = ("accept", "epoll_ctl", "fork", "socketpair")
 # By the machine: the kernel's name of it (AUDIT_ARCH), the number of seccomp, that of clone, and those of the calls.
 _MACHINES: dict[str, tuple[int, int, int, dict[str, tuple[int, ...]]]] = {
@@ -26,7 +28,7 @@ _MACHINES: dict[str, tuple[int, int, int, dict[str, tuple[int, ...]]]] = {
         {"accept": (202, 242), "epoll_ctl": (21,), "fork": (220, 435), "socketpair": (199,)},
     ),
 }
-ARCHITECTURE, SECCOMP, _CLONE, NUMBERS = _MACHINES.get(os.uname().machine, (0, 0, 0, {}))
+ARCHITECTURE, _SECCOMP, _CLONE, NUMBERS = _MACHINES.get(os.uname().machine, (0, 0, 0, {}))
 CLONE_THREAD = 0x1_0000
 EPOLL_CTL_ADD = 1
 
@@ -35,7 +37,7 @@ LOAD, JUMP_EQUAL, JUMP_BITS, RETURN = 0x20, 0x15, 0x45, 0x06
 NUMBER_AT, ARCHITECTURE_AT = 0, 4  # of struct seccomp_data; both machines are little-endian
 _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 16, 24
 ALLOW, _NOTIFY = 0x7FFF_0000, 0x7FC0_0000
-SET_MODE_FILTER, _SPEC_ALLOW, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 2, 1 << 3, 1 << 5
+_SET_MODE_FILTER, _SPEC_ALLOW, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 2, 1 << 3, 1 << 5
 _PR_SET_NO_NEW_PRIVS = 38
 
 _FIRST_KERNEL = (5, 5)  # before, a call that was told could only be refused
@@ -72,23 +74,35 @@ def install(calls: Sequence[str]) -> int:
         raise OSError(errno.ENOSYS, f"Linux 5.5 or later is needed, this is {release}")
     if not NUMBERS:
         raise OSError(errno.ENOSYS, "the numbers of this architecture's system calls are not known")
-    libc = ctypes.CDLL(None, use_errno=True)
-    code = b"".join(struct.pack("HBBI", *instruction) for instruction in program(calls))
-    kept = ctypes.create_string_buffer(code, len(code))
-    told = struct.pack("HP", len(code) // 8, ctypes.addressof(kept))
     # Without _WAIT_KILLABLE (5.19) any signal would interrupt a call that waits for its answer, even a fork.
     flags, privileged = _NEW_LISTENER | _SPEC_ALLOW | _WAIT_KILLABLE, True
-    while (listener := int(libc.syscall(SECCOMP, SET_MODE_FILTER, ctypes.c_ulong(flags), told))) < 0:
+    while True:
+        try:
+            return load(program(calls), flags)
+        except OSError as refusal:
+            if refusal.errno == errno.EINVAL and flags & _WAIT_KILLABLE:
+                flags &= ~_WAIT_KILLABLE
+            elif refusal.errno == errno.EACCES and privileged:
+                # Without CAP_SYS_ADMIN it takes the promise never to gain privilege: only a set-uid server feels it.
+                libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+                privileged = False
+            else:
+                raise
+
+
+def load(instructions: Sequence[tuple[int, int, int, int]], flags: int = 0) -> int:
+    """Put a filter before the calls of this process, and of all that come from it; gives what the kernel gives.
+
+    Raises OSError.
+    """
+    code = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
+    kept = ctypes.create_string_buffer(code, len(code))
+    told = struct.pack("HP", len(code) // 8, ctypes.addressof(kept))
+    result = int(libc.syscall(_SECCOMP, _SET_MODE_FILTER, ctypes.c_ulong(flags), told))
+    if result < 0:
         number = ctypes.get_errno()
-        if number == errno.EINVAL and flags & _WAIT_KILLABLE:
-            flags &= ~_WAIT_KILLABLE
-        elif number == errno.EACCES and privileged:
-            # Without CAP_SYS_ADMIN it takes the promise never to gain privilege. Only a set-uid server would feel it.
-            libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-            privileged = False
-        else:
-            raise OSError(number, os.strerror(number))
-    return listener
+        raise OSError(number, os.strerror(number), "seccomp")
+    return result
 
 
 def _version(release: str) -> tuple[int, ...]:

@@ -64,7 +64,8 @@ class Warden:
         os.set_blocking(self.terminal, False)
         if order["sandbox"] is not None:
             self.memory_limit = order["sandbox"]["memory"]
-            self.scratch = confinement.Scratch(order["sandbox"])
+            if order["sandbox"]["rung"] == confinement.PARTIAL:
+                self.scratch = confinement.Scratch(order["sandbox"]["folder"], most=order["sandbox"]["scratch"])
             self.group = cgroup.make(order["sandbox"])
             confinement.become_nobody(order["sandbox"]["user"], terminal=subject_end)
         if order["isolate"]:
@@ -210,20 +211,23 @@ class Warden:
         if self.ended_for or self.process_limit <= 0 or time.monotonic() - self.counted < PATROL:
             return
         self.counted = time.monotonic()
+        if why := self.too_much():
+            self.ended_for = why
+            self.end_all()
+
+    def too_much(self) -> str | None:
+        """Say what the subject has too much of, or nothing."""
         count = namespaces.count_processes(self.init, isolated=self.isolated)
-        root = self.init if self.isolated else os.getpid()
         if count > self.process_limit:
-            self.ended_for = f"it had {count} processes, more than {self.process_limit}"
-            self.end_all()
-        elif self.group and self.group.has_run_out():
-            self.ended_for = f"it used more than {self.memory_limit >> 20} MiB of memory"
-            self.end_all()
-        elif self.scratch and (filled := self.scratch.filled()) is not None:
-            self.ended_for = filled
-            self.end_all()
-        elif self.memory_limit and (used := namespaces.memory_used(root)) > self.memory_limit:
-            self.ended_for = f"it used {used >> 20} MiB of memory, more than {self.memory_limit >> 20}"
-            self.end_all()
+            return f"it had {count} processes, more than {self.process_limit}"
+        if self.group and self.group.has_run_out():
+            return f"it used more than {self.memory_limit >> 20} MiB of memory"
+        if self.scratch and (filled := self.scratch.filled()):
+            return filled
+        root = self.init if self.isolated else os.getpid()
+        if self.memory_limit and (used := namespaces.memory_used(root)) > self.memory_limit:
+            return f"it used {used >> 20} MiB of memory, more than {self.memory_limit >> 20}"
+        return None
 
     def end_all(self) -> None:
         """End every process of the subject. The end of a pid namespace's init takes all of its processes."""
