@@ -7,12 +7,11 @@ where it was at a mark. Each wait is for the line that is asked for, so who prin
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from conformance.regulation import Stopped, rest, settle, settle_start, want
 from conformance.seats import Heard, scene
-from conformance.stage import Patience, Stage, SubjectEnded
+from conformance.stage import Patience, Stage
 from observers import procfs
 from spec import console, pool
 from spec.accept import ACCEPT_1, ACCEPT_4
@@ -34,9 +33,7 @@ class Printed:
 
     stage: Stage
     mark: int = 0
-
-    def __post_init__(self) -> None:
-        self._inside: dict[Pid, Pid] = {}
+    _inside: dict[Pid, Pid] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Leave what was printed so far behind."""
@@ -121,10 +118,10 @@ def _accepts(stage: Stage, printed: Printed, left: Heard) -> None:
 
 def _changes(stage: Stage, printed: Printed, left: Heard) -> None:
     """Have it grow, by as many clients as may be idle at most; then let all of them be served."""
-    before, ports = printed.live(), set[int]()
+    before = printed.live()
     printed.begin()
     want(stage, Phase.FLOOD_TIDE, stage.parameters.max_spare)
-    ports |= {client.local_port for client in stage.held.values()}
+    ports = {client.local_port for client in stage.held.values()}
     rest(stage, Phase.FLOOD_TIDE)
     _told_of_change(stage, printed, left, before=before, ports=ports)
     before = printed.live()
@@ -173,9 +170,8 @@ def _report(stage: Stage, printed: Printed, left: Heard) -> None:
     def judge(lines: list[str]) -> Iterator[Violation]:
         return console.judge_report(Reported(lines=lines, waited=stage.clock() - began, served=served, ended=ended))
 
-    with suppress(SubjectEnded):
-        left.found(*printed.await_lines(judge))
-        left.judged.add(CONSOLE_1.id)
+    left.found(*printed.await_lines(judge))
+    left.judged.add(CONSOLE_1.id)
 
 
 def press_ctrl_c(stage: Stage) -> None:

@@ -17,11 +17,11 @@ from observers import channels as observed
 from observers import procfs
 from spec.accept import ACCEPT_4
 from spec.channel import CHANNEL_1, Channel, judge_links
-from spec.clause import ClauseId
+from spec.clause import Clause, ClauseId
 from spec.event import Ordered, Pid, Said
 from spec.http import HTTP_3
 from spec.pool import POOL_1
-from spec.verdict import Blocked, Decision, Inconclusive, Violation
+from spec.verdict import Blocked, Decision, Inconclusive, Violation, raise_first
 from subject.duplicate import EndGone, SeatRefused
 from subject.stopping import NotStopped, stopped
 
@@ -62,6 +62,18 @@ def scene(play: Callable[[Stage, Heard], None]) -> Callable[[Stage], Heard]:
         return left
 
     return played
+
+
+def decide(clause: Clause, heard: Heard) -> None:
+    """Raise what one scene showed against the clause; else it must have been judged."""
+    raise_first(heard.violations, clause)
+    if clause.id in heard.judged:
+        return
+    if heard.why_not:
+        raise heard.why_not
+    if heard.violations:
+        raise Blocked(heard.violations[0].clause.id, seen=heard.violations[0].seen)
+    raise Inconclusive("the scene stopped before this was judged")
 
 
 def settled_channels(stage: Stage) -> dict[Pid, Channel]:

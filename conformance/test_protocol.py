@@ -7,22 +7,10 @@ import pytest
 from conformance.leaving_alone import LeftAlone
 from conformance.lost_wakeup import Races
 from conformance.plans import Planned, decide_plans
-from conformance.seats import Heard
+from conformance.seats import Heard, decide
 from spec import protocol
 from spec.clause import Clause
-from spec.verdict import Blocked, Inconclusive, NotApplicable, raise_first
-
-
-def decide(clause: Clause, heard: Heard) -> None:
-    """Raise what one scene showed against the clause; else it must have been judged."""
-    raise_first(heard.violations, clause)
-    if clause.id in heard.judged:
-        return
-    if heard.why_not:
-        raise heard.why_not
-    if heard.violations:
-        raise Blocked(heard.violations[0].clause.id, seen=heard.violations[0].seen)
-    raise Inconclusive("the scene stopped before this was judged")
+from spec.verdict import NotApplicable, raise_first
 
 
 @pytest.mark.clause("protocol-1")
