@@ -49,12 +49,6 @@ class _Rationed(io.RawIOBase):
         self._packed = packed
         self._left = MOST_UNPACKED
 
-    def readable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return MOST_UNPACKED - self._left
-
     def read(self, size: int = -1) -> bytes:
         """Read so many bytes, all of them if there are. Raises Unacceptable."""
         if not 0 <= size <= self._left:

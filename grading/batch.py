@@ -71,7 +71,7 @@ def run(handed_in: Sequence[Submission], assignment: Assignment, out: Path, *, g
 
 def keep(result: Mapping[str, Any], out: Path) -> None:
     """Write a result where a later run finds it."""
-    writing.put(out / gradebook.RESULTS / f"{result['submission']['name']}.json", as_text(result))
+    writing.put(gradebook.result_of(result["submission"]["name"], out), as_text(result))
 
 
 def side_by_side(
@@ -90,9 +90,7 @@ def side_by_side(
 def known_result(submission: Submission, assignment: Assignment, out: Path) -> dict[str, Any] | None:
     """Give what is there of a submission, where it is of the same contents, by the same rules, and was decided."""
     try:
-        result: dict[str, Any] = json.loads(
-            (out / gradebook.RESULTS / f"{submission.name}.json").read_text(encoding="utf-8")
-        )
+        result: dict[str, Any] = json.loads(gradebook.result_of(submission.name, out).read_text(encoding="utf-8"))
         same = (
             result["schema"] == SCHEMA
             and result["assignment"] == assignment.digest()

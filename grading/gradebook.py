@@ -21,7 +21,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def has_page(result: Mapping[str, Any], out: Path) -> bool:
     """Tell whether there is a page of a submission that is no older than its result."""
     try:
-        made, graded = page_of(result, out).stat(), (out / RESULTS / f"{result['submission']['name']}.json").stat()
+        made, graded = page_of(result, out).stat(), result_of(result["submission"]["name"], out).stat()
     except OSError:
         return False
     return made.st_mtime_ns >= graded.st_mtime_ns
@@ -30,6 +30,11 @@ def has_page(result: Mapping[str, Any], out: Path) -> bool:
 def page_of(result: Mapping[str, Any], out: Path) -> Path:
     """Give where the page of a submission is."""
     return out / PAGES / f"{result['submission']['name']}.html"
+
+
+def result_of(name: str, out: Path) -> Path:
+    """Give where the result of a submission is."""
+    return out / RESULTS / f"{name}.json"
 
 
 def write_page(result: Mapping[str, Any], out: Path) -> None:
