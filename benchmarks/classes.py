@@ -11,7 +11,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,14 +24,11 @@ from selftests.classroom import Pupil  # noqa: E402
 
 def graded(pupils: Sequence[Pupil], workers: int) -> float:
     """Grade once; gives the seconds, and prints what is not as expected."""
-    with tempfile.TemporaryDirectory(prefix="class-") as made:
-        folder = Path(made)
-        # Whoever the submissions run as has to get to its folder.
-        folder.chmod(0o755)
+    with leftovers.open_folder() as folder:
         classroom.hand_in(pupils, folder / "class")
         before = sorted(os.listdir(folder))
         command = [sys.executable, "-P", "-m", "preforkspec", "grade", "class", "--out", "report", "-n", str(workers)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": made, leftovers.MARK: made}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), leftovers.MARK: str(folder)}
         began = time.monotonic()
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         seconds = time.monotonic() - began

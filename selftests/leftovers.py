@@ -1,6 +1,7 @@
 """What a command of ours has left: the processes that carry its mark, and its temporary folders."""
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,3 +47,12 @@ def started(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> Ite
             yield running
         finally:
             running.kill()
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Give a folder to which the sandbox's user gets; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="open-") as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        yield folder

@@ -6,7 +6,6 @@ On the rung *partial* nobody has namespaces here, as on a machine that refuses t
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from grading.laying_out import LaidOut
 from grading.submissions import Submission
 from observers import procfs
 from selftests.facts import settle
+from selftests.leftovers import open_folder
 from spec.event import Pid
 from subject import isolation
 from subject.build import BuildFailed, build
@@ -36,10 +36,9 @@ WHY_NOT = {FULL: isolation.why_not_sandboxed, PARTIAL: isolation.why_not_partly}
 
 @pytest.fixture
 def open_path() -> Iterator[Path]:
-    """Give a folder to which the sandbox's user gets; pytest's own are closed to others."""
-    with tempfile.TemporaryDirectory(prefix="attack-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
+    """Give a folder to which the sandbox's user gets."""
+    with open_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(params=[FULL, PARTIAL])

@@ -5,7 +5,6 @@ All forty take eight minutes: `python benchmarks/classes.py`.
 
 import csv
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from selftests import classroom
 from selftests.command_line import preforkspec, read
-from selftests.leftovers import MARK, processes
+from selftests.leftovers import MARK, open_folder, processes
 from subject import isolation
 
 pytestmark = pytest.mark.skipif(
@@ -25,10 +24,9 @@ PART = ("example-zipped", "unknown-ends-child", "kill-all", "reader", "writer", 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Give a folder to which the sandbox's user gets; pytest's own are closed to others."""
-    with tempfile.TemporaryDirectory(prefix="class-") as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
+    """Give a folder to which the sandbox's user gets."""
+    with open_folder() as made:
+        yield made
 
 
 def test_each_is_graded_as_what_it_is_and_harms_nobody_beside_it(folder: Path) -> None:

@@ -3,7 +3,6 @@
 import csv
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from selftests.command_line import preforkspec
 from selftests.facts import settle
-from selftests.leftovers import leaves_nothing, processes, started
+from selftests.leftovers import leaves_nothing, open_folder, processes, started
 from subject import isolation
 
 pytestmark = pytest.mark.skipif(
@@ -28,13 +27,12 @@ CLASS = {
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Give a folder to which the sandbox's user gets; pytest's own are closed to others."""
-    with tempfile.TemporaryDirectory(prefix="grading-") as made:
-        Path(made).chmod(0o755)
+    """Give a folder with a class in it, to which the sandbox's user gets."""
+    with open_folder() as made:
         for name, makefile in CLASS.items():
-            (Path(made) / "class" / name).mkdir(parents=True)
-            (Path(made) / "class" / name / "Makefile").write_text(makefile, encoding="utf-8")
-        yield Path(made)
+            (made / "class" / name).mkdir(parents=True)
+            (made / "class" / name / "Makefile").write_text(makefile, encoding="utf-8")
+        yield made
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
