@@ -1,13 +1,15 @@
 """How fast a class is graded, by one worker and by several, and that the grades are the same.
 
-`benchmarks/classes.py [--workers N …] [--rounds N] [NAME …]`: interleaved rounds over the class of selftests/classroom,
-or some of it, with 1 and 2 workers by default. Tells submissions a minute, how many times faster than the first, every
-result that is not what the class's table expects, and what was left running or written beside --out.
+`benchmarks/classes.py [--workers N …] [--rounds N] [--out DIR] [NAME …]`: interleaved rounds over the class of
+selftests/classroom, or some of it, with 1 and 2 workers by default. Tells submissions a minute, how many times faster
+than the first, every result that is not what the class's table expects, and what was left running or written beside
+--out. Given a folder, it keeps the report of each run there, as `ROUND-WORKERS`.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,8 +24,8 @@ from selftests import classroom, leftovers  # noqa: E402 - found by the line abo
 from selftests.classroom import Pupil  # noqa: E402
 
 
-def graded(pupils: Sequence[Pupil], workers: int) -> float:
-    """Grade once; gives the seconds, and prints what is not as expected."""
+def graded(pupils: Sequence[Pupil], workers: int, kept: Path | None) -> float:
+    """Grade once; gives the seconds, prints what is not as expected, and moves the report to `kept`."""
     with leftovers.open_folder() as folder:
         classroom.hand_in(pupils, folder / "class")
         before = sorted(os.listdir(folder))
@@ -42,6 +44,8 @@ def graded(pupils: Sequence[Pupil], workers: int) -> float:
             print(f"  left running: {left}")
         if beside := sorted({*os.listdir(folder)} - {*before, "report"}):
             print(f"  written beside --out: {beside}")
+        if kept:
+            shutil.move(folder / "report", kept)
     return seconds
 
 
@@ -51,12 +55,17 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="of submissions (all)")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="keep the reports here")
     asked = parser.parse_args()
+    if asked.out:
+        if asked.out.exists():
+            parser.error(f"{asked.out}: expected a folder that is not there yet")
+        asked.out.mkdir(parents=True)
     pupils = [each for each in classroom.everyone() if not asked.names or each.name in asked.names]
     seconds: dict[int, list[float]] = {}
     for number in range(asked.rounds):
         for workers in asked.workers:
-            taken = graded(pupils, workers)
+            taken = graded(pupils, workers, asked.out and asked.out / f"{number + 1}-{workers}")
             seconds.setdefault(workers, []).append(taken)
             print(f"round {number + 1}: {len(pupils)} submissions, {workers} at a time: {taken:.0f} s", flush=True)
     first = statistics.median(seconds[asked.workers[0]])
