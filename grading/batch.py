@@ -23,6 +23,7 @@ from grading.reports import writing
 from grading.rubric import Score
 from grading.submissions import Submission
 from grading.wording import counted
+from subject.sandbox import RUNGS, UNSANDBOXED
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,14 @@ def side_by_side(
 
 
 def known_result(submission: Submission, assignment: Assignment, out: Path) -> dict[str, Any] | None:
-    """Give what is there of a submission, where it is of the same contents, by the same rules, and was decided."""
+    """Give what is there of a submission: of the same contents, by the same rules, in no lesser sandbox, decided."""
     try:
         result: dict[str, Any] = json.loads(gradebook.result_of(submission.name, out).read_text(encoding="utf-8"))
         same = (
             result["schema"] == SCHEMA
             and result["assignment"] == assignment.digest()
             and result["submission"]["digest"] == digest(submission)
+            and RUNGS.index(result["sandbox"]) >= RUNGS.index(assignment.rung or UNSANDBOXED)
             and result["outcome"] != Outcome.BROKEN.value
         )
     except (OSError, ValueError, KeyError, TypeError):

@@ -8,6 +8,7 @@ import io
 import socket
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,20 @@ CONNECTS_WITHIN = 30  # seconds
 Remote = Callable[[bytes, Mapping[str, Any]], dict[str, Any]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """The cluster that grades: the address of its scheduler, and what its workers are asked to do."""
+
+    scheduler: str
+    remote: Remote
+
+
 class NoCluster(Exception):
     """There is no scheduler at the address, or no Dask here; the text is one line for the user."""
 
 
 def graded(
-    work: Sequence[Submission], *, scheduler: str, remote: Remote, assignment: Assignment, scratch: Path
+    work: Sequence[Submission], *, where: Where, assignment: Assignment, scratch: Path
 ) -> Iterator[tuple[Submission, dict[str, Any] | str]]:
     """Have each graded somewhere; gives each as it is done: its result, or why there is none. Raises NoCluster."""
     try:
@@ -33,9 +42,9 @@ def graded(
     except ImportError as error:
         raise NoCluster("Dask is missing; install preforkspec[cluster]") from error
     try:
-        client: Any = Client(scheduler, timeout=CONNECTS_WITHIN, set_as_default=False)  # type: ignore[no-untyped-call]
+        client: Any = Client(where.scheduler, timeout=CONNECTS_WITHIN, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError, ValueError) as error:
-        raise NoCluster(f"--scheduler {scheduler}: {error}; expected the address of a Dask scheduler") from error
+        raise NoCluster(f"--scheduler {where.scheduler}: {error}; expected the address of a Dask scheduler") from error
     with client:
         running = {}
         for each in work:
@@ -49,7 +58,7 @@ def graded(
                 "sandboxed": assignment.rung is not None,
             }
             # Not the scheduler's to remember: it is graded anew wherever it is asked for anew.
-            running[client.submit(remote, data, order, pure=False)] = each
+            running[client.submit(where.remote, data, order, pure=False)] = each
         for future in as_completed(list(running), loop=client.loop):  # type: ignore[no-untyped-call]
             submission, failure = running.pop(future), future.exception()
             if failure is not None:

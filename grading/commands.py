@@ -18,12 +18,11 @@ GRADED, FOR_A_PERSON = 0, 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Where:
-    """Who grades: so many processes of this machine, or the workers of a cluster, by its scheduler's address."""
+class Here:
+    """This machine grades, so many submissions at a time; `options` are those of `grade-one` that say what by."""
 
     workers: int
-    scheduler: str | None
-    remote: cluster.Remote
+    options: Sequence[str]
 
 
 def one(submission: Submission, assignment: Assignment, out: Path, *, for_gradescope: Path | None) -> int:
@@ -35,13 +34,11 @@ def one(submission: Submission, assignment: Assignment, out: Path, *, for_grades
     return FOR_A_PERSON if result["outcome"] == Outcome.BROKEN.value else GRADED
 
 
-def all_of(
-    handed_in: Sequence[Submission], assignment: Assignment, out: Path, *, asked: Sequence[str], where: Where
-) -> int:
+def all_of(handed_in: Sequence[Submission], assignment: Assignment, out: Path, *, where: Here | cluster.Where) -> int:
     """Grade a class and tell where everything is. Raises NoCluster."""
     with tempfile.TemporaryDirectory(prefix="preforkspec-") as scratch:
-        if where.scheduler is None:
-            grader = partial(_here, assignment=assignment, asked=asked, workers=where.workers)
+        if isinstance(where, Here):
+            grader = partial(_here, assignment=assignment, where=where)
         else:
             cluster.insist_on_somebody(where.scheduler)
             grader = partial(_elsewhere, assignment=assignment, where=where, scratch=Path(scratch))
@@ -56,19 +53,15 @@ def all_of(
 
 
 def _here(
-    work: Sequence[Submission], *, assignment: Assignment, asked: Sequence[str], workers: int
+    work: Sequence[Submission], *, assignment: Assignment, where: Here
 ) -> Iterator[tuple[Submission, dict[str, Any]]]:
-    return batch.side_by_side(work, lambda each: batch.by_itself(each, assignment, options=asked), workers=workers)
+    return batch.side_by_side(
+        work, lambda each: batch.by_itself(each, assignment, options=where.options), workers=where.workers
+    )
 
 
 def _elsewhere(
-    work: Sequence[Submission], *, assignment: Assignment, where: Where, scratch: Path
+    work: Sequence[Submission], *, assignment: Assignment, where: cluster.Where, scratch: Path
 ) -> Iterator[tuple[Submission, dict[str, Any]]]:
-    for submission, came in cluster.graded(
-        work,
-        scheduler=str(where.scheduler),
-        remote=where.remote,
-        assignment=assignment,
-        scratch=scratch,
-    ):
+    for submission, came in cluster.graded(work, where=where, assignment=assignment, scratch=scratch):
         yield submission, batch.broken(submission, assignment, came) if isinstance(came, str) else came

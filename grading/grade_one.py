@@ -26,7 +26,7 @@ from grading.submissions import Submission
 from grading.wording import last_lines
 from subject.build import BuildFailed, build
 from subject.profile import Profile
-from subject.sandbox import FULL, hand_over
+from subject.sandbox import FULL, UNSANDBOXED, hand_over
 
 SCHEMA = 1
 # A check that hangs is ended. A server that fails takes minutes at most, though it is judged to the end.
@@ -68,7 +68,7 @@ class Assignment:
     command: Sequence[str]
     texts: Mapping[str, tuple[str, str]]
     workers: int | None = None  # of each check; None: as many as a check has by itself
-    rung: str | None = FULL  # how much of a sandbox there is for them (`isolation.rung`)
+    rung: str | None = FULL  # how much of a sandbox there is for them at least (`isolation.rung`)
 
     def digest(self) -> str:
         """Give what a grade depends on beside the submission, in a few letters."""
@@ -77,7 +77,6 @@ class Assignment:
             self.profile.model_dump_json(exclude={"cwd", "name"}),
             self.rubric.model_dump_json(),
             str(self.seed),
-            self.rung or "none",
         ]
         return hashlib.sha256("\0".join(given).encode()).hexdigest()[:16]
 
@@ -120,7 +119,7 @@ def result_of(
         },
         "assignment": assignment.digest(),
         "seed": assignment.seed,
-        "sandbox": assignment.rung or "none",
+        "sandbox": assignment.rung or UNSANDBOXED,
         "outcome": ending.outcome.value,
         "why": ending.why,
         # The last lines, as text.

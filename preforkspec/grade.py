@@ -47,9 +47,21 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _grade(asked: argparse.Namespace, handed_in: list[Any], assignment: Any) -> int:  # noqa: ANN401 - the suite's
-    commands = import_module("grading.commands")
+    commands, cluster = import_module("grading.commands"), import_module("grading.cluster")
     if asked.command == "grade-one":
         return int(commands.one(handed_in[0], assignment, asked.out, for_gradescope=asked.gradescope))
+    if asked.scheduler is not None:
+        where = cluster.Where(scheduler=asked.scheduler, remote=remote.grade)
+    else:
+        where = _here(asked, assignment)
+    try:
+        return int(commands.all_of(handed_in, assignment, asked.out, where=where))
+    except cluster.NoCluster as error:
+        sys.stderr.write(f"preforkspec grade: {error}\n")
+        return USAGE
+
+
+def _here(asked: argparse.Namespace, assignment: Any) -> Any:  # noqa: ANN401 - the suite's
     given = [f"--seed={assignment.seed}"]
     given += [f"--{name}={path.absolute()}" for name in ("subject", "rubric") if (path := getattr(asked, name))]
     if asked.allow_unsandboxed:
@@ -61,12 +73,7 @@ def _grade(asked: argparse.Namespace, handed_in: list[Any], assignment: Any) -> 
     if asked.workers > len(os.sched_getaffinity(0)) and not assignment.profile.service_time:
         # Many checks of two workers each are quicker in all than as many of three (docs/benchmarks.md).
         given.append(f"-n={WORKERS_OF_MANY}")
-    where = commands.Where(workers=asked.workers, scheduler=asked.scheduler, remote=remote.grade)
-    try:
-        return int(commands.all_of(handed_in, assignment, asked.out, asked=given, where=where))
-    except import_module("grading.cluster").NoCluster as error:
-        sys.stderr.write(f"preforkspec grade: {error}\n")
-        return USAGE
+    return import_module("grading.commands").Here(workers=asked.workers, options=given)
 
 
 def _assignment(asked: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401 - a type of the suite's
@@ -82,19 +89,27 @@ def _assignment(asked: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401
         }
     except (profiles.ProfileError, rubrics.RubricError) as error:
         raise BadRequest(str(error)) from error
-    isolation = import_module("subject.isolation")
-    if (rung := isolation.rung()) is None and not asked.allow_unsandboxed:
-        why = f"full: {isolation.why_not_sandboxed()}; partial: {isolation.why_not_partly()}"
-        raise BadRequest(f"no sandbox can be had here ({why}); expected one, or --allow-unsandboxed")
     return grade_one.Assignment(
         profile=profile,
         rubric=rubric,
         seed=DEFAULT_SEED if asked.seed is None else asked.seed,
         command=remote.command(),
         texts=texts,
-        rung=rung,
+        rung=_rung(asked),
         workers=asked.workers if asked.command == "grade-one" else None,
     )
+
+
+def _rung(asked: argparse.Namespace) -> str | None:
+    isolation, sandbox = import_module("subject.isolation"), import_module("subject.sandbox")
+    if asked.command == "grade" and asked.scheduler is not None:
+        # What there is in all is each worker's own matter.
+        return None if asked.allow_unsandboxed else str(sandbox.PARTIAL)
+    rung: str | None = isolation.rung()
+    if rung is None and not asked.allow_unsandboxed:
+        why = f"full: {isolation.why_not_sandboxed()}; partial: {isolation.why_not_partly()}"
+        raise BadRequest(f"no sandbox can be had here ({why}); expected one, or --allow-unsandboxed")
+    return rung
 
 
 def _handed_in(asked: argparse.Namespace) -> list[Any]:

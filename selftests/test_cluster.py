@@ -85,6 +85,8 @@ def test_every_submission_is_graded_once_though_a_worker_is_killed(
     assert graded == dict.fromkeys(names, "not built")
     assert sorted(path.stem for path in results.iterdir()) == names
     assert [said.count(f"{name}: 0 of 100 (not built)") for name in names] == [1] * STUDENTS
+    again = preforkspec("grade", str(handed_in), "--out", str(out), "--scheduler", address, cwd=tmp_path)
+    assert f"{STUDENTS} submissions graded before, 0 to go" in again.err
 
 
 @pytest.mark.parametrize(

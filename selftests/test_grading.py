@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,9 @@ def test_a_result_of_the_same_files_by_the_same_rules_is_taken_and_no_other(tmp_
     assert batch.known_result(handed_in, ASSIGNMENT, out) is not None
     other = Assignment(profile=ASSIGNMENT.profile, rubric=RUBRIC, seed=2, command=COMMAND, texts={})
     assert batch.known_result(handed_in, other, out) is None
+    assert batch.known_result(handed_in, replace(ASSIGNMENT, rung="partial"), out) is not None
+    batch.keep(made | {"sandbox": "partial"}, out)
+    assert batch.known_result(handed_in, ASSIGNMENT, out) is None
     batch.keep(made | {"outcome": "broken"}, out)
     assert batch.known_result(handed_in, ASSIGNMENT, out) is None
     batch.keep(made, out)

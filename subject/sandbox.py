@@ -10,7 +10,10 @@ from subject.confinement import FULL, HOME, PARTIAL
 
 FIRST_USER, USERS = 61_000, 4_000  # unknown to every system; those that exist are below 60,000
 
-__all__ = ["FULL", "HOME", "PARTIAL", "Sandbox", "hand_over"]
+UNSANDBOXED = "none"
+RUNGS = UNSANDBOXED, PARTIAL, FULL  # each holds more than the one before
+
+__all__ = ["FULL", "HOME", "PARTIAL", "RUNGS", "UNSANDBOXED", "Sandbox", "hand_over"]
 
 
 @dataclass(frozen=True, kw_only=True)
