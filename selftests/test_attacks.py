@@ -78,12 +78,18 @@ def below(launch: Launch) -> list[Pid]:
     ]
 
 
-def test_one_that_forks_without_end_has_so_many_processes_and_no_more(open_path: Path, rung: str) -> None:
-    most = Sandbox(folder="").processes
+def test_one_that_forks_without_end_is_ended_for_it_and_has_only_so_many_until_then(open_path: Path, rung: str) -> None:
+    limits = Sandbox(folder="")
     with attack("fork-bomb", open_path, rung) as launch:
-        settle(lambda: len(below(launch)) > most // 2, what="many processes")
-        counts = [len(below(launch)) for _ in range(50)]
-        assert max(counts) <= most + 2
+        counts = [0]
+
+        def ended_for() -> str | None:
+            counts.append(len(below(launch)))
+            return launch.report().ended_for
+
+        settle(ended_for, what="its end")
+        assert max(counts) <= limits.threads
+        assert re.fullmatch(rf"it had \d+ processes, more than {limits.processes}", launch.report().ended_for or "")
 
 
 def test_one_that_takes_all_memory_is_ended_for_it(open_path: Path, rung: str) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from subject import cgroup
+from subject.sandbox import Sandbox
 
-TOLD = {"memory": 1 << 30, "processes": 512}
+TOLD = Sandbox(folder="/", memory=1 << 30, threads=512).told()
 FILES = ("memory.max", "memory.swap.max", "memory.oom.group", "memory.events", "pids.max", "cgroup.procs")
 
 

@@ -27,7 +27,7 @@ class Group:
             if os.path.exists(f"{path}/memory.swap.max"):
                 _write(f"{path}/memory.swap.max", 0)
         if "pids" in known:
-            _write(f"{path}/pids.max", told["processes"])
+            _write(f"{path}/pids.max", told["threads"])
         self.is_of_use = bool({"memory", "pids"} & set(known))
         # Kept open: the rights of whoever opened it are what counts, and the warden will have given up its own.
         self._members = os.open(f"{path}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)

@@ -208,7 +208,7 @@ def limit(told: dict[str, Any]) -> None:
         (resource.RLIMIT_AS, told["memory"]),
         (resource.RLIMIT_FSIZE, told["file_size"]),
         # Without a user namespace it counts all that the user has.
-        (resource.RLIMIT_NPROC, told["processes"] + (_of_user(os.geteuid()) if partial else 0)),
+        (resource.RLIMIT_NPROC, told["threads"] + (_of_user(os.geteuid()) if partial else 0)),
         (resource.RLIMIT_NOFILE, told["open_files"]),
         (resource.RLIMIT_CPU, told["processor_time"]),
         (resource.RLIMIT_MEMLOCK, 1 << 20),

@@ -135,7 +135,7 @@ class Launch:
                     "env": dict(order.env),
                     "isolate": order.isolate,
                     "occupied_port": order.occupied_port,
-                    "process_limit": order.process_limit,
+                    "process_limit": order.sandbox.processes if order.sandbox else order.process_limit,
                     "keep": _folders_needed(order),
                     "sandbox": order.sandbox.told() if order.sandbox is not None else None,
                     "watched": list(order.watched),

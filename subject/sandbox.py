@@ -29,7 +29,11 @@ class Sandbox:
     scratch: int = 128 << 20
     memory: int = 1 << 30
     file_size: int = 64 << 20
-    processes: int = 512
+    # The warden ends a launch that has more. The kernel refuses more threads of all of the user's processes at once;
+    # as four launches of one user are possible at a time, it is more than four times the other: who forks without end
+    # is ended, and does not go round in circles beside others.
+    processes: int = 160
+    threads: int = 768
     open_files: int = 1024
     processor_time: int = 600
 
