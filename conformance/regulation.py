@@ -5,7 +5,7 @@ timeline how the wait ended. It decides nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.account import Purpose, spent_on
 from conformance.stage import Patience, Stage, SubjectEnded
@@ -232,7 +232,8 @@ def rest(stage: Stage, phase: Phase) -> QuietRound:
 
 def ran(stage: Stage) -> dict[Pid, Ran]:
     """Give what the parent and each live child have run so far."""
-    return {pid: procfs.ran(pid) for pid in [stage.watch.parent, *stage.watch.live]}
+    heard = stage.launch.heard_calls()
+    return {pid: replace(procfs.ran(pid), asked=heard.get(pid, 0)) for pid in [stage.watch.parent, *stage.watch.live]}
 
 
 def _another_parent(stage: Stage) -> bool:

@@ -203,6 +203,12 @@ def test_the_flags_are_the_kernels() -> None:
         (Ran(used=0.05, in_line=0.75), False),
         (Ran(used=0.0, in_line=0.0, woken=300), False),
         (Ran(used=0.0, in_line=0.0, woken=301), True),
+        (Ran(used=0.0, in_line=0.0, woken=640, asked=620), False),
+        (Ran(used=0.0, in_line=0.0, woken=640, asked=340), False),
+        (Ran(used=0.0, in_line=0.0, woken=640, asked=339), True),
+        (Ran(used=0.0, in_line=0.0, woken=640, asked=640), True),
+        (Ran(used=0.0, in_line=0.0, woken=300, asked=301), True),
+        (Ran(used=0.0, in_line=0.0, woken=300, asked=300), False),
     ],
 )
 def test_a_second_at_rest_may_have_just_so_much_work_and_so_many_wake_ups(ran: Ran, *, spins: bool) -> None:
@@ -216,8 +222,8 @@ def test_in_two_seconds_it_may_be_twice_as_much() -> None:
 
 
 def test_what_one_process_did_lies_between_two_looks() -> None:
-    assert Ran(3.0, 2.0, 9).since(Ran(1.0, 0.5, 4)) == Ran(2.0, 1.5, 5)
-    assert Ran(3.0, 2.0).woken == 0
+    assert Ran(3.0, 2.0, 9, 7).since(Ran(1.0, 0.5, 4, 3)) == Ran(2.0, 1.5, 5, 4)
+    assert (Ran(3.0, 2.0).woken, Ran(3.0, 2.0).asked) == (0, 0)
 
 
 def test_wake_ups_are_told_before_the_time_that_they_took() -> None:

@@ -44,6 +44,7 @@ def test_an_errno_is_answered_at_the_third_call_and_at_no_other(tmp_path: Path, 
         assert program.does("accept", times=5) == [LET_THROUGH, LET_THROUGH, "ENFILE", LET_THROUGH, LET_THROUGH]
         assert program.launch.refused(refusal.id) == 1
         assert program.launch.seen_calls() == {"accept": 10}
+        assert list(program.launch.heard_calls().values()) == [10], "one thread made them all"
 
 
 @WATCHED

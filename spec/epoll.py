@@ -96,6 +96,8 @@ FIRST_KERNEL_WITH_EXCLUSIVE = (4, 5)
 SPINNING, SPINNING_IN_A_CROWD, NEARLY_ALWAYS = 0.10, 0.01, 0.80
 # A second. A timer for a look at the clock rings a hundred times at the most; who naps a millisecond at a time spins.
 MOST_WAKE_UPS = 300
+# Of calls that are refused, for each time that it sleeps: who grows in steps of 32 tries as often, and sleeps again.
+MOST_TRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +110,24 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What one process did over a hold: seconds that it used the processor, and stood in line for it; its wake-ups."""
+    """What one process did over a hold: seconds that it used the processor, and stood in line for it; its wake-ups.
+
+    `asked` of these were from waits for the suite, which answers watched system calls.
+    """
 
     used: float
     in_line: float
     woken: int = 0
+    asked: int = 0
 
     def since(self, before: "Ran") -> "Ran":
         """Give what was added since an earlier look."""
-        return Ran(self.used - before.used, self.in_line - before.in_line, self.woken - before.woken)
+        return Ran(
+            self.used - before.used,
+            self.in_line - before.in_line,
+            self.woken - before.woken,
+            self.asked - before.asked,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +223,12 @@ def judge_run_time(ran: Mapping[Pid, Ran], *, seconds: float, parent: Pid) -> It
         runnable = each.used + each.in_line
         crowded = runnable > NEARLY_ALWAYS * seconds and each.used > SPINNING_IN_A_CROWD * seconds
         who = "the parent" if pid == parent else "child"
-        if each.woken > MOST_WAKE_UPS * seconds:
-            yield Violation(EPOLL_5, f"{who} {pid} woke up {each.woken} times in {seconds:.2f} s at rest")
+        slept = max(0, each.woken - each.asked)
+        if slept > MOST_WAKE_UPS * seconds:
+            yield Violation(EPOLL_5, f"{who} {pid} woke up {slept} times in {seconds:.2f} s at rest")
+        elif each.asked > max(MOST_WAKE_UPS * seconds, MOST_TRIES * (slept + 1)):
+            tried = f"tried again and again: {each.asked} calls in {seconds:.2f} s at rest, and it slept {slept} times"
+            yield Violation(EPOLL_5, f"{who} {pid} {tried}")
         elif each.used > SPINNING * seconds or crowded:
             yield Violation(
                 EPOLL_5,

@@ -258,9 +258,14 @@ class Launch:
         seen: dict[str, int] = self._ask_referee({"ask": "calls"})["seen"]
         return seen
 
+    def heard_calls(self) -> Mapping[Pid, int]:
+        """Tell how often each thread waited for an answer to a watched call: each is a wake-up that is not its own."""
+        heard: dict[str, int] = self._ask_referee({"ask": "calls"})["heard"]
+        return {Pid(int(thread)): times for thread, times in heard.items()}
+
     def _ask_referee(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         if not self.order.watched:
-            return {"seen": {}, "answered": {}, "callers": {}, "unread": None}
+            return {"seen": {}, "answered": {}, "callers": {}, "unread": None, "heard": {}}
         self._tell(asked)
         return self._hear()[0]
 

@@ -114,6 +114,7 @@ class Referee:
         self._names = {number: call for call in calls for number in NUMBERS[call]}
         self._rules = {told["id"]: Rule(told) for told in refusals}
         self._seen = dict.fromkeys(calls, 0)
+        self._heard: dict[int, int] = {}  # how often each thread waited here
         self._unread: str | None = None
         # Caller and warden never run at once: from Linux 6.6 on, a third of the time is saved.
         self._ask(_SET_FLAGS, _ON_THE_SAME_PROCESSOR)
@@ -129,6 +130,7 @@ class Referee:
             "answered": {name: rule.answered for name, rule in self._rules.items()},
             "callers": {name: list(rule.held.values()) for name, rule in self._rules.items()},
             "unread": self._unread,
+            "heard": self._heard,
         }
 
     def _lift(self, rule: Rule) -> None:
@@ -149,6 +151,7 @@ class Referee:
             os.close(self.listener)
             return False
         waiting, thread, _, number, _, _, *arguments = _NOTIFICATION.unpack_from(told)
+        self._heard[thread] = self._heard.get(thread, 0) + 1
         self._answer(waiting, Caller(thread, number, arguments))
         return True
 
