@@ -70,7 +70,7 @@ EPOLL_6 = Clause(
     observed="From the start, each epoll_ctl that asks for the flag is answered EINVAL.",
     needs=ids(
         *("lifecycle-1", "epoll-3", "epoll-5", "accept-1", "accept-2", "accept-3", "accept-4", "http-2", "http-3"),
-        *("pool-1", "pool-2", "pool-3", "pool-5", "pool-7", "pool-9"),
+        *("pool-1", "pool-2", "pool-3", "pool-5", "pool-7", "pool-9", "protocol-8"),
     ),
     ability="epoll",
 )

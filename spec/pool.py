@@ -46,7 +46,7 @@ POOL_2 = Clause(
     ),
     source="1 Objective, second paragraph; 2 Design, first paragraph",
     observed="Just as many silent connections are held as leave min_spare - 1 idle children; then many at once.",
-    needs=ids("lifecycle-1", "accept-1", "accept-3"),
+    needs=ids("lifecycle-1", "accept-1", "accept-3", "protocol-8"),
 )
 POOL_3 = Clause(
     id=ClauseId("pool-3"),
@@ -54,7 +54,7 @@ POOL_3 = Clause(
     text="While more than max_spare children are idle, the pool sheds, until at most max_spare are idle.",
     source="1 Objective, second paragraph; 2 Design, first paragraph",
     observed="Held connections are let go of: first so many that one idle child is in excess, then nearly all.",
-    needs=ids("lifecycle-1", "accept-1", "accept-3", "protocol-5"),
+    needs=ids("lifecycle-1", "accept-1", "accept-3", "protocol-5", "protocol-8"),
 )
 POOL_4 = Clause(
     id=ClauseId("pool-4"),
@@ -93,7 +93,7 @@ POOL_7 = Clause(
     ),
     source="2 Design, first paragraph",
     observed="The number of held connections goes up and down in steps; the pool settles at each, and rests at some.",
-    needs=ids("lifecycle-1", "accept-1", "accept-3", "pool-4"),
+    needs=ids("lifecycle-1", "accept-1", "accept-3", "pool-4", "protocol-8"),
 )
 POOL_8 = Clause(
     id=ClauseId("pool-8"),

@@ -101,7 +101,7 @@ PROTOCOL_9 = Clause(
         "along with K; and to the parent, which must then grow its pool."
     ),
     needs=ids(
-        *("lifecycle-1", "accept-1", "accept-4", "channel-1", "protocol-1", "protocol-3", "protocol-5"),
+        *("lifecycle-1", "accept-1", "accept-4", "channel-1", "protocol-1", "protocol-3", "protocol-5", "protocol-8"),
         *("epoll-5", "pool-1", "pool-2", "pool-3", "http-2", "recycle-2"),
     ),
     ability="channel",

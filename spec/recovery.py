@@ -21,15 +21,13 @@ _TALK = "3 Implementation, Messages and UNIX Domain Sockets"
 SOUND = ids(
     *("lifecycle-1", "accept-1", "accept-2", "accept-3", "accept-4"),
     *("pool-1", "pool-2", "pool-3", "pool-5", "pool-7", "pool-9"),
-    *("http-2", "http-3", "epoll-5", "protocol-1", "protocol-2", "protocol-3", "protocol-5"),
+    *("http-2", "http-3", "epoll-5", "protocol-1", "protocol-2", "protocol-3", "protocol-5", "protocol-8"),
 )
 # That others are not served beside a silent client, and that no F comes after a reset, is seen as such. Only what
 # becomes of the pool then rests on a sound one.
 _SERVES = ids("lifecycle-1", "accept-1", "accept-2", "http-2", "http-3", "pool-9")
 # Some children serve more clients than others.
 _TAKES_N = ids("recycle-1", "recycle-2")
-# Messages come together where somebody was stopped, or many come and go.
-_COUNTS = ids("protocol-8")
 # The parent, or a child, is stopped and continued on the way to the fault.
 _STOPS_PARENT = ids("recovery-11")
 _STOPS_CHILD = ids("recovery-6")
@@ -64,7 +62,7 @@ RECOVERY_1 = _clause(
     "min_spare are left; then the load goes up and down once. Some are killed that were told K, and stopped; then "
     "max_children are kept busy.",
     source=_PLACE,
-    needs=_COUNTS + _STOPS_CHILD,
+    needs=_STOPS_CHILD,
 )
 RECOVERY_2 = _clause(
     2,
@@ -102,7 +100,7 @@ RECOVERY_6 = _clause(
     "An idle child is stopped: clients are served and the pool grows meanwhile. Continued, it takes connections again. "
     "Another is stopped in the middle of a request, and serves it.",
     source=_ACCEPTS,
-    needs=_STOPS_PARENT + _COUNTS,
+    needs=_STOPS_PARENT,
 )
 RECOVERY_7 = _clause(
     7,
@@ -130,7 +128,7 @@ RECOVERY_9 = _clause(
     "Connections past the backlog, clients that connect and close or reset at once; on the wire, thousands of SYNs and "
     "handshakes that are reset.",
     source=_SIZE,
-    needs=_COUNTS + ids("recovery-8"),
+    needs=ids("recovery-8"),
 )
 RECOVERY_10 = _clause(
     10,

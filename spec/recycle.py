@@ -49,7 +49,7 @@ RECYCLE_3 = Clause(
         "More children are recycled than the pool has above min_spare; then min_spare must be idle again. And one "
         "while as many are busy as there may be; and in plans of messages that the suite says for the children."
     ),
-    needs=ids("lifecycle-1", "pool-2", "accept-1", "accept-2", "recycle-1", "recycle-2"),
+    needs=ids("lifecycle-1", "pool-2", "accept-1", "accept-2", "recycle-1", "recycle-2", "protocol-8"),
     ability="recycle",
 )
 RECYCLE_4 = Clause(
