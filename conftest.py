@@ -233,7 +233,8 @@ def pytest_runtest_makereport(
         return report
     error = call.excinfo.value if call.excinfo is not None else None
     launches: Launches | None = getattr(item, "funcargs", {}).get("launches")
-    record = launches.last_record() if launches is not None and error is not None else Record()
+    told = getattr(error, "seen", None) or str(error)
+    record = launches.record_of(told) if launches is not None and error is not None else Record()
     seconds = item.stash[SET_UP] + (call.duration if call.when == "call" else 0.0)
     spent = launches.account.close() if launches is not None else {}
     notes = RunNotes(item.config.stash[FOLDER])

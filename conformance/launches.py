@@ -17,7 +17,7 @@ from typing import IO, TypeVar
 
 from conformance.account import Account, Purpose, spent_on
 from conformance.parameter_sets import POOL_A, DrawnSets
-from conformance.records import Record
+from conformance.records import Record, Records
 from conformance.regulation import Stopped, settle, settle_start
 from conformance.run_notes import RunNotes
 from conformance.stage import UNWATCHED, Calls, CannotStart, More, Stage, SubjectEnded
@@ -41,11 +41,11 @@ class Launches(DrawnSets):
     folder: Path
     isolate: bool = True
     worker: str = "main"
-    record: Record = field(default_factory=Record)  # of the launch that the last test used
+    records: Records = field(default_factory=Records)  # of the launches that the last test used
     account: Account = field(default_factory=Account)
     used: list[Parameters] = field(default_factory=list)  # every set that the subject was told
     _scenes: dict[str, object] = field(default_factory=dict)
-    _records: dict[str, Record] = field(default_factory=dict)  # of the scenes
+    _records: dict[str, Records] = field(default_factory=dict)  # of the scenes
     _shared: Stage | None = None
     _shared_settled: bool = True
     _current: Stage | None = None
@@ -74,7 +74,7 @@ class Launches(DrawnSets):
         try:
             yield stage
         finally:
-            self._end(stage)
+            stage.close()
 
     @contextmanager
     def unstarted(self, parameters: Parameters, port: int, *, occupied_port: int | None = None) -> Iterator[Stage]:
@@ -84,7 +84,7 @@ class Launches(DrawnSets):
         try:
             yield stage
         finally:
-            self._end(stage)
+            stage.close()
 
     @contextmanager
     def settled(self, parameters: Parameters) -> Iterator[Stage]:
@@ -125,7 +125,7 @@ class Launches(DrawnSets):
             raise
         finally:
             if not self._as_it_was(stage):
-                self._end(stage)
+                stage.close()
                 self._shared = None
 
     def play(self, key: str, parameters: Parameters, scene: Callable[[Stage], Played]) -> Played:
@@ -141,7 +141,7 @@ class Launches(DrawnSets):
         """Look at something once; later calls give what was seen, or raise what was raised."""
         if key not in self._scenes:
             self.see(key, look)
-        self._current, self.record = None, self._records[key]
+        self._current, self.records = None, Records(self._records[key])
         left = self._scenes[key]
         if isinstance(left, Exception):
             raise left
@@ -156,7 +156,7 @@ class Launches(DrawnSets):
             self._scenes[key] = look()
         except Exception as error:  # noqa: BLE001 - whatever it was, the next test that asks is told the same
             self._scenes[key] = error
-        self._records[key] = (by or self).last_record()
+        self._records[key] = Records((by or self).all_records())
 
     def side_by_side(self, looks: Mapping[str, Callable[["Launches"], object]]) -> None:
         """Look at several things at once, most of which is waiting, each with launches of its own; `remember` tells.
@@ -169,7 +169,9 @@ class Launches(DrawnSets):
                 self.see(key, partial(look, self))
             return
         others = {
-            key: replace(self, worker=f"{self.worker} {key}", account=Account(), _shared=None, _current=None)
+            key: replace(
+                self, worker=f"{self.worker} {key}", account=Account(), records=Records(), _shared=None, _current=None
+            )
             for key in unseen
         }
         # They are nobody's business at an interrupt: the wardens end what they launched.
@@ -186,7 +188,7 @@ class Launches(DrawnSets):
     def close(self) -> None:
         """End whatever still runs."""
         if self._shared is not None:
-            self._end(self._shared)
+            self._shared.close()
             self._shared = None
 
     def _start(self, parameters: Parameters, calls: Calls = UNWATCHED) -> Stage:
@@ -211,6 +213,7 @@ class Launches(DrawnSets):
         except LaunchRefused as error:
             lock.close()
             raise Inconclusive(f"this machine refused the launch: {error}") from error
+        self._current.before_end(self._note)
         self._current.at_end(lock.close)
         told = {"min_spare", "max_spare", "max_connections"} <= self.profile.placeholders
         if told and parameters not in self.used:
@@ -222,7 +225,7 @@ class Launches(DrawnSets):
         lock = (self.folder / "port.lock").open("a")
         if self._is_everybodys_port():
             if self._shared is not None:
-                self._end(self._shared)
+                self._shared.close()
                 self._shared = None
             fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
@@ -230,20 +233,20 @@ class Launches(DrawnSets):
     def _is_everybodys_port(self) -> bool:
         return self.profile.port is not None and not self.isolate
 
-    def _end(self, stage: Stage) -> None:
-        self._note(stage)
-        stage.close()
-
-    def last_record(self) -> Record:
-        """Give what is left of the launch that the last test used."""
+    def all_records(self) -> Records:
+        """Give what is left of the launches that the last test used."""
         if self._current is not None:
             self._note(self._current)
-        return self.record
+        return self.records
+
+    def record_of(self, seen: str) -> Record:
+        """Give what is left of the launch that a text is about: a scene may have had several."""
+        return self.all_records().shown_by(seen)
 
     def _note(self, stage: Stage) -> None:
         """Keep a record of a launch that still has its warden; without one, what was kept before stands."""
         if not stage.closed:
-            self.record = Record.of(stage, output=self.record.output)
+            self.records.note(stage)
 
     def _as_it_was(self, stage: Stage) -> bool:
         if stage.closed or stage.watch.parent_ended:

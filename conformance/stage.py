@@ -102,6 +102,7 @@ class Stage(Clients):
         watch.before_ends = lambda: self.attend(within=0.0)
         self.wrong_port: int | None = None
         self.deaf: tuple[Pid, ...] = ()  # children that slept in accept when the pool was given up
+        self._last_looks: list[Callable[[Stage], None]] = []
         self._at_end: list[Callable[[], None]] = []
         self._sampled = 0.0
         self.closed = False
@@ -117,6 +118,8 @@ class Stage(Clients):
         """End the subject and let go of everything."""
         if self.closed:
             return
+        for look in self._last_looks:
+            look(self)
         self.closed = True
         self.leave()
         self.diag.close()
@@ -124,6 +127,10 @@ class Stage(Clients):
         self.launch.close()
         for action in self._at_end:
             action()
+
+    def before_end(self, look: Callable[["Stage"], None]) -> None:
+        """Look once more before the subject is ended."""
+        self._last_looks.append(look)
 
     def at_end(self, action: Callable[[], None]) -> None:
         """Do something when the subject has ended."""

@@ -31,6 +31,7 @@ def plain(parameters: Parameters | None, timeline: Timeline) -> dict[str, Any] |
     kept = _cut(timeline.events)
     return {
         "parameters": asdict(parameters) if parameters is not None else None,
+        "until": round(timeline.until, 6),
         "left_out": len(timeline.events) - len(kept),
         "events": [_as_plain(event) for event in kept],
     }
@@ -38,7 +39,7 @@ def plain(parameters: Parameters | None, timeline: Timeline) -> dict[str, Any] |
 
 def read(evidence: Mapping[str, Any]) -> Timeline:
     """Give the timeline of what `plain` gave."""
-    return Timeline(tuple(map(_as_event, evidence["events"])))
+    return Timeline(tuple(map(_as_event, evidence["events"])), evidence["until"])
 
 
 def _cut(everything: Sequence[Event]) -> list[Event]:

@@ -16,6 +16,7 @@ from conformance.pace import Pace
 from observers import procfs
 from selftests.facts import settle
 from selftests.scripted import BOUNDS, WORDS
+from spec.event import Pid
 from subject.isolation import isolation_allowed
 from subject.profile import Profile
 
@@ -87,11 +88,31 @@ def test_what_the_subject_said_last_outlives_the_warden(tmp_path: Path) -> None:
     profile = Profile(command=f"{sys.executable} -I -S server.py {{port}} 1 2", cwd=tmp_path)
     launches = Launches(profile=profile, pace=Pace(), seed=7, folder=tmp_path, isolate=isolation_allowed())
     with launches.launched(BOUNDS) as stage:
-        settle(lambda: "said before" in launches.last_record().output, what="what it said")
+        settle(lambda: "said before" in launches.all_records().last.output, what="what it said")
         os.kill(stage.launch.warden, signal.SIGKILL)
         settle(lambda: procfs.look(stage.launch.warden).ended, what="the warden's end")
-        assert launches.last_record().output == "said before"
+        assert launches.all_records().last.output == "said before"
     assert stage.closed
+
+
+def test_a_failure_is_shown_by_the_launch_that_it_names_also_where_a_later_one_followed(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text(f"{WORDS}listener = listen()\nwait()", encoding="utf-8")
+    profile = Profile(command=f"{sys.executable} -I -S server.py {{port}} 1 2", cwd=tmp_path)
+    launches = Launches(profile=profile, pace=Pace(), seed=7, folder=tmp_path, isolate=isolation_allowed())
+
+    def scene() -> list[Pid]:
+        parents = []
+        for _ in range(2):
+            with launches.launched(BOUNDS) as stage:
+                parents.append(stage.watch.parent)
+                stage.close()  # as scenes do that must not continue a stopped parent
+        return parents
+
+    for _ in range(2):  # played, and remembered
+        first, second = launches.remember("two", scene)
+        assert launches.record_of(f"the parent {first} spun").parent == first
+        assert launches.record_of(f"the parent {second} spun").parent == second
+        assert launches.record_of("nobody listens").parent == second
 
 
 def test_of_accounts_that_were_kept_at_the_same_time_the_longest_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,9 +207,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Ordered events of one launch."""
+    """Ordered events of one launch, looked at until then (0: until the last one)."""
 
     events: tuple[Event, ...]
+    until: float = 0.0
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)

@@ -141,7 +141,7 @@ def marks(timeline: Timeline) -> Iterator[tuple[float, str]]:
 
 def end_of(timeline: Timeline) -> float:
     """Give when a timeline ends."""
-    return max((event.at for event in timeline), default=0.0)
+    return max((timeline.until, *(event.at for event in timeline)))
 
 
 def draw(timeline: Timeline, parameters: dict[str, Any] | None) -> str:
@@ -181,6 +181,9 @@ def _draw_counts(axes: "Axes", timeline: Timeline, parameters: dict[str, Any]) -
         live.append(len(state.live))
         busy.append(len(state.busy))
         idle.append(state.idle)
+    at.append(end_of(timeline))
+    for each in (live, busy, idle):
+        each.append(each[-1])
     axes.step(at, live, where="post", color=LIVE, linewidth=1.4, label="live")
     axes.step(at, busy, where="post", color=BUSY, linewidth=1.4, label="busy")
     axes.step(at, idle, where="post", color=IDLE, linewidth=2.0, label="idle")
