@@ -19,18 +19,23 @@ from subject.sandbox import FULL, HOME
 # Seconds. A server of a few files compiles in one; a build that waits for an answer would wait forever.
 BUILT_WITHIN = 300.0
 LINES_TOLD = 4
+LONGEST_NAMED = 60  # characters of a build
 BETWEEN_LOOKS = 0.01
 MOST_ROUNDS = 500  # of ending what is left: each takes as long as a look at all of it
 
 
 class BuildFailed(Exception):
-    """The subject could not be built; the text says `how` its build ended, and what it said last, of its `output`."""
+    """The subject could not be built; the text says `how` its build ended, and what it said last, of its `output`.
 
-    def __init__(self, how: str, *, output: str = "") -> None:
+    `by_itself`: by a fault of its own, and not as this machine refused to run it.
+    """
+
+    def __init__(self, how: str, *, output: str = "", by_itself: bool = True) -> None:
         said = [line.strip() for line in output.splitlines() if line.strip()]
         super().__init__(": ".join([how, *([" / ".join(said[-LINES_TOLD:])] if said else [])]))
         self.how = how
         self.output = output
+        self.by_itself = by_itself
 
 
 def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Path], None] | None = None) -> None:
@@ -41,6 +46,8 @@ def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Pat
     """
     if profile.build is None:
         return
+    # A long one is a teacher's script, and noise to a student.
+    name = f"its build {profile.build!r}" if len(profile.build) <= LONGEST_NAMED else "its build"
     # Its output goes to a terminal, but to none that knows colours.
     environment = {**profile.environment(), "TERM": "dumb"}
     sandbox = profile.sandbox
@@ -59,20 +66,17 @@ def build(profile: Profile, *, within: float = BUILT_WITHIN, then: Callable[[Pat
             while (report := launch.report(output=False)).status is None:
                 over = f"was not done after {within:.0f} s" if time.monotonic() > deadline else None
                 if why := f"was ended, as {report.ended_for}" if report.ended_for else over:
-                    raise BuildFailed(f"its build {profile.build!r} {why}", output=launch.report().output)
+                    raise BuildFailed(f"{name} {why}", output=launch.report().output)
                 nothing.poll(BETWEEN_LOOKS * 1000)
             report = launch.report()
             if report.status == 0 and then is not None:
                 if not _end_leftovers(launch):
-                    raise BuildFailed(
-                        f"its build {profile.build!r} left processes that do not end", output=report.output
-                    )
+                    raise BuildFailed(f"{name} left processes that do not end", output=report.output)
                 then(Path(f"/proc/{launch.init}/root{HOME}") if elsewhere else profile.cwd)
     except LaunchRefused as error:
-        raise BuildFailed(f"its build can't be run: {error}") from error
+        raise BuildFailed(f"its build can't be run: {error}", by_itself=False) from error
     if report.status != 0:
-        how = f"its build {profile.build!r} ended with status {report.status}"
-        raise BuildFailed(how, output=report.output)
+        raise BuildFailed(f"{name} ended with status {report.status}", output=report.output)
 
 
 def _end_leftovers(launch: Launch) -> bool:

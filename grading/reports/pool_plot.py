@@ -5,8 +5,12 @@ nothing but that. Text stays text.
 """
 
 import io
+import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from spec.event import (
@@ -144,17 +148,30 @@ def end_of(timeline: Timeline) -> float:
     return max((timeline.until, *(event.at for event in timeline)))
 
 
+@cache
+def _matplotlib() -> tuple[Any, Any]:
+    """Import it: half a second, that only who wants a drawing need wait for. It leaves nothing in the home folder."""
+    with tempfile.TemporaryDirectory(prefix="preforkspec-") as folder:
+        before = os.environ.get("MPLCONFIGDIR")
+        os.environ["MPLCONFIGDIR"] = folder
+        try:
+            import_module("matplotlib.font_manager")
+            return import_module("matplotlib"), import_module("matplotlib.figure")
+        finally:
+            os.environ.pop("MPLCONFIGDIR")
+            if before is not None:
+                os.environ["MPLCONFIGDIR"] = before
+
+
 def draw(timeline: Timeline, parameters: dict[str, Any] | None) -> str:
     """Give the drawing as SVG, to be put into a page."""
-    import matplotlib as mpl  # noqa: PLC0415 - a second that only who wants a drawing need wait for
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
+    mpl, figures = _matplotlib()
     until = end_of(timeline)
     every = lanes(timeline)
     shown = every[:MOST_LANES]
     height = COUNTS_HEIGHT + MARGIN + LANE_HEIGHT * max(3, len(shown))
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor="none")
+        figure = figures.Figure(figsize=(WIDTH, height), layout="constrained", facecolor="none")
         counts, children = figure.subplots(
             2, 1, sharex=True, height_ratios=[COUNTS_HEIGHT, LANE_HEIGHT * max(3, len(shown))]
         )
