@@ -32,7 +32,8 @@ def unzip(path: Path, laid_out: LaidOut) -> None:
             _insist_on_entries(number)
             below = PurePosixPath(entry.filename.replace("\\", "/"))
             kind = entry.external_attr >> 16
-            if entry.is_dir():
+            # Even a folder's name ends with something.
+            if not entry.filename or entry.is_dir():
                 continue
             if stat.S_IFMT(kind) not in (0, stat.S_IFREG):
                 leave_out(laid_out, below, "is no regular file")
@@ -82,7 +83,10 @@ def untar(path: Path, laid_out: LaidOut) -> None:
             below = PurePosixPath(entry.name)
             if entry.isdir():
                 continue
-            if not entry.isreg() or entry.issparse():
+            if entry.islnk() and (first := _first_of(laid_out, entry)) is not None and is_below(laid_out, below):
+                with first.open("rb") as same:
+                    put(laid_out, below, same, mode=first.stat().st_mode)
+            elif not entry.isreg() or entry.issparse():
                 leave_out(laid_out, below, "is no regular file")
             elif is_below(laid_out, below):
                 # Before a byte of it is read: to pass over a large one, all of it would be unpacked.
@@ -91,6 +95,15 @@ def untar(path: Path, laid_out: LaidOut) -> None:
                 if source is not None:
                     with source:
                         put(laid_out, below, source, mode=entry.mode)
+
+
+def _first_of(laid_out: LaidOut, entry: tarfile.TarInfo) -> Path | None:
+    """Give the file that another name was given to, where that was laid out before."""
+    name = PurePosixPath(entry.linkname)
+    first = laid_out.folder / name
+    if name.is_absolute() or ".." in name.parts or name == PurePosixPath(entry.name):
+        return None
+    return first if first.is_file() and not first.is_symlink() else None
 
 
 def _insist_on_entries(number: int) -> None:

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from grading import gradebook
-from grading.grade_one import SCHEMA, Assignment, Ending, Outcome, as_text, digest, last_words, result_of
+from grading import contents, gradebook
+from grading.grade_one import SCHEMA, Assignment, Ending, Outcome, as_text, last_words, result_of, scored
 from grading.page import Page
 from grading.reports import writing
-from grading.rubric import Score
 from grading.submissions import Submission
 from grading.wording import counted
 from subject.sandbox import RUNGS, UNSANDBOXED
@@ -37,6 +36,9 @@ class Graded:
 # Seconds. What takes time in it has limits of its own; this is for what nobody thought of.
 GRADED_WITHIN = 2400.0
 
+# What comes of a result that somebody has edited, or that was written halfway.
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration)
+
 # Grades submissions in whatever way; gives each with its result as it is done.
 Grader = Callable[[Sequence[Submission]], Iterator[tuple[Submission, dict[str, Any]]]]
 
@@ -50,24 +52,33 @@ def run(handed_in: Sequence[Submission], assignment: Assignment, out: Path, *, g
     if known:
         console.print(f"{counted(len(known), 'submission')} graded before, {len(left)} to go")
     graded = [Graded(each, known[each.name]) for each in handed_in if each.name in known]
-    for each in graded:
-        if not gradebook.has_page(each.result, out):
-            gradebook.write_page(each.result, out)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("grading", total=len(handed_in), completed=len(known))
         for submission, result in grade(left):
             graded.append(Graded(submission, result))
             keep(result, out)
             gradebook.write_page(result, out)
+            # Of all that are graded so far: a run may be stopped.
+            _write_gradebook(graded, out)
             score = result["score"]
             progress.console.print(
                 f"{submission.name}: {score['points']:g} of {score['out_of']:g} ({result['outcome']})"
             )
             progress.advance(task)
-    graded.sort(key=lambda each: each.submission.name)
-    gradebook.write([each.result for each in graded], out)
+    _write_gradebook(graded, out)
     return graded
+
+
+def _write_gradebook(graded: list[Graded], out: Path) -> None:
+    graded.sort(key=lambda each: (each.submission.name.casefold(), each.submission.name))
+    gradebook.write([each.result for each in graded], out)
 
 
 def keep(result: Mapping[str, Any], out: Path) -> None:
@@ -89,26 +100,48 @@ def side_by_side(
 
 
 def known_result(submission: Submission, assignment: Assignment, out: Path) -> dict[str, Any] | None:
-    """Give what is there of a submission: of the same contents, by the same rules, in no lesser sandbox, decided."""
+    """Give what is there of a submission: of the same contents, by the same rules, in no lesser sandbox, decided.
+
+    Its score is that by the rubric of now, and its page is there. None for whatever can't be understood.
+    """
+    path = gradebook.result_of(submission.name, out)
     try:
-        result: dict[str, Any] = json.loads(gradebook.result_of(submission.name, out).read_text(encoding="utf-8"))
+        if not path.is_file():
+            return None
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         same = (
             result["schema"] == SCHEMA
             and result["assignment"] == assignment.digest()
-            and result["submission"]["digest"] == digest(submission)
+            and result["submission"]["name"] == submission.name
+            and result["submission"]["digest"] == contents.digest(submission.path)
             and RUNGS.index(result["sandbox"]) >= RUNGS.index(assignment.rung or UNSANDBOXED)
             and result["outcome"] != Outcome.BROKEN.value
         )
-    except (OSError, ValueError, KeyError, TypeError):
+        if not same:
+            return None
+        now = scored(result, submission, assignment.rubric)
+        if now != result:
+            keep(now, out)
+        if not gradebook.has_page(now, out):
+            gradebook.write_page(now, out)
+    except (OSError, RecursionError, *DAMAGED):
         return None
-    return result if same else None
+    return now
 
 
 def by_itself(submission: Submission, assignment: Assignment, *, options: Sequence[str]) -> dict[str, Any]:
     """Grade one submission in a process of its own; `options` are those of `grade-one` that say what by."""
     with tempfile.TemporaryDirectory(prefix="preforkspec-") as scratch:
         target = Path(scratch) / "result.json"
-        asked = ["grade-one", str(submission.path), "--out", str(target), "--name", submission.name, *options]
+        asked = [
+            "grade-one",
+            str(submission.path.absolute()),
+            "--out",
+            str(target),
+            "--name",
+            submission.name,
+            *options,
+        ]
         try:
             done = subprocess.run(
                 [*assignment.command, *asked],
@@ -128,5 +161,4 @@ def by_itself(submission: Submission, assignment: Assignment, *, options: Sequen
 
 def broken(submission: Submission, assignment: Assignment, why: str) -> dict[str, Any]:
     """Give the result of a submission that the suite could not grade: it costs nothing, and is for a person."""
-    score = Score(points=0, out_of=assignment.rubric.out_of, flags=(f"could not be graded: {why}",))
-    return result_of(submission, assignment, Ending(outcome=Outcome.BROKEN, why=why), score)
+    return result_of(submission, assignment, Ending(outcome=Outcome.BROKEN, why=why))

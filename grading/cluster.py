@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grading.grade_one import Assignment, digest
+from grading import contents
+from grading.grade_one import Assignment
 from grading.laying_out import LaidOut, Unacceptable
 from grading.submissions import Submission, copy
 
@@ -48,6 +49,7 @@ def graded(
     with client:
         running = {}
         for each in work:
+            digest = contents.digest(each.path)
             name, data = packed(each, scratch)
             order = {
                 "name": each.name,
@@ -58,15 +60,15 @@ def graded(
                 "sandboxed": assignment.rung is not None,
             }
             # Not the scheduler's to remember: it is graded anew wherever it is asked for anew.
-            running[client.submit(where.remote, data, order, pure=False)] = each
+            running[client.submit(where.remote, data, order, pure=False)] = each, digest
         for future in as_completed(list(running), loop=client.loop):  # type: ignore[no-untyped-call]
-            submission, failure = running.pop(future), future.exception()
+            (submission, digest), failure = running.pop(future), future.exception()
             if failure is not None:
                 yield submission, f"{type(failure).__name__}: {failure}"
             else:
                 result = future.result()
                 # Of what was handed in, and not of how it travelled.
-                result["submission"]["digest"] = digest(submission)
+                result["submission"] |= {"digest": digest, "file": submission.file}
                 yield submission, result
             future.release()
 

@@ -4,20 +4,22 @@ Lays it out, builds it and has it judged, the last two in a sandbox; scores the 
 rubric and seed give the same grade. Whatever is wrong with the submission is its result, and no error of ours.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from grading import laying_out, submissions
+from grading import contents, submissions
 from grading import rubric as rubrics
 from grading.document import version
 from grading.laying_out import LaidOut, Unacceptable
@@ -32,8 +34,9 @@ SCHEMA = 1
 # A check that hangs is ended. A server that fails takes minutes at most, though it is judged to the end.
 JUDGED_WITHIN = 1800.0  # seconds
 BUILT_WITHIN = 120.0
-SECONDS_A_DAY = 86_400
 MOST_LINES = 60  # of what a build said
+# What this machine lacks, and no submission can help.
+LACKING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
 class Outcome(Enum):
@@ -71,13 +74,8 @@ class Assignment:
     rung: str | None = FULL  # how much of a sandbox there is for them at least (`isolation.rung`)
 
     def digest(self) -> str:
-        """Give what a grade depends on beside the submission, in a few letters."""
-        given = [
-            version(),
-            self.profile.model_dump_json(exclude={"cwd", "name"}),
-            self.rubric.model_dump_json(),
-            str(self.seed),
-        ]
+        """Give what a verdict depends on beside the submission, in a few letters."""
+        given = [version(), self.profile.model_dump_json(exclude={"cwd", "name"}), str(self.seed)]
         return hashlib.sha256("\0".join(given).encode()).hexdigest()[:16]
 
 
@@ -87,10 +85,21 @@ def grade(submission: Submission, assignment: Assignment) -> dict[str, Any]:
         # The subject is somebody else, and has to get there.
         Path(scratch).chmod(0o711)
         work = _Work(submission, assignment, Path(scratch))
-        try:
-            return work.result()
-        finally:
-            submissions.remove(Path(scratch) / "handed in")
+        with _open_to_all():
+            try:
+                return work.result()
+            finally:
+                submissions.remove(Path(scratch) / "handed in")
+
+
+@contextmanager
+def _open_to_all() -> Iterator[None]:
+    """Let everybody read what is made meanwhile, whatever this user's files are else: the subject is somebody else."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def as_text(result: Mapping[str, Any]) -> str:
@@ -102,19 +111,19 @@ def result_of(
     submission: Submission,
     assignment: Assignment,
     ending: Ending,
-    score: Score,
     *,
+    digest: str | None = None,
     left_out: Sequence[str] = (),
     verdict: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Give a result as plain values."""
-    changed = datetime.fromtimestamp(submission.changed_at, UTC)
-    return {
+    """Give a result as plain values; the digest is that of the contents that were graded."""
+    graded = {
         "schema": SCHEMA,
         "submission": {
             "name": submission.name,
-            "digest": digest(submission),
-            "changed": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "file": submission.file,
+            "digest": contents.digest(submission.path) if digest is None else digest,
+            "changed": None,
             "left_out": list(left_out),
         },
         "assignment": assignment.digest(),
@@ -124,8 +133,32 @@ def result_of(
         "why": ending.why,
         # The last lines, as text.
         "output": "\n".join(last_lines(ending.output, MOST_LINES)),
-        "score": asdict(score) | {"lines": [_line(line) for line in score.lines]},
+        "score": None,
         "verdict": verdict,
+    }
+    return scored(graded, submission, assignment.rubric)
+
+
+def scored(result: dict[str, Any], submission: Submission, rubric: Rubric) -> dict[str, Any]:
+    """Give a result with its score by a rubric, and by when the submission was last changed."""
+    changed = submission.changed_at
+    days = rubric.late.days(changed) if rubric.late is not None else 0
+    match Outcome(result["outcome"]):
+        case Outcome.JUDGED:
+            score = rubrics.score(result["verdict"], rubric, days_late=days)
+        case Outcome.BROKEN:
+            score = Score(points=0, out_of=rubric.out_of, flags=(f"could not be graded: {result['why']}",))
+        case outcome:
+            why = f"{outcome.value}: {result['why']}"
+            # What we can't read, somebody else may: an archive of another kind, or nothing by mistake.
+            flags = (why,) if outcome is Outcome.UNACCEPTABLE else ()
+            score = rubrics.unbuilt(rubric, why, days_late=days, flags=flags)
+    when = datetime.fromtimestamp(changed, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    lines = [{**asdict(line), "verdict": line.verdict.value} for line in score.lines]
+    return result | {
+        "submission": result["submission"] | {"file": submission.file, "changed": when},
+        # As JSON has it: what is read again is to be the same.
+        "score": asdict(score) | {"lines": lines, "flags": list(score.flags), "notes": list(score.notes)},
     }
 
 
@@ -137,33 +170,42 @@ class _Work:
         self.assignment = assignment
         self.scratch = scratch
         self.left_out: list[str] = []
+        # Before anything of it is read: who changes it meanwhile is graded anew by the next run.
+        self.digest = contents.digest(submission.path)
 
     def result(self) -> dict[str, Any]:
         """Go as far as it comes."""
+        laid_out = self._laid_out()
+        if isinstance(laid_out, Ending):
+            return self._told(laid_out)
+        folder = self._made(laid_out)
+        if isinstance(folder, Ending):
+            return self._told(folder)
+        verdict, why = self._judged(folder)
+        return self._told(Ending(outcome=Outcome.JUDGED if verdict else Outcome.BROKEN, why=why), verdict)
+
+    def _laid_out(self) -> LaidOut | Ending:
         try:
             laid_out = submissions.lay_out(self.submission, self._folder("handed in"))
         except Unacceptable as error:
-            return self._not_judged(Ending(outcome=Outcome.UNACCEPTABLE, why=str(error)))
+            return Ending(outcome=Outcome.UNACCEPTABLE, why=str(error))
+        except OSError as error:
+            return Ending(outcome=Outcome.BROKEN, why=f"it can't be read: {error.strerror or error}")
         self.left_out = laid_out.left_out
+        return laid_out
+
+    def _made(self, laid_out: LaidOut) -> Path | Ending:
         try:
-            folder = self._built(laid_out)
+            return self._built(laid_out)
         except (OSError, RecursionError) as error:
             why = f"what its build made can't be read: {getattr(error, 'strerror', None) or type(error).__name__}"
-            return self._not_judged(Ending(outcome=Outcome.NOT_BUILT, why=why))
+            ours = getattr(error, "errno", None) in LACKING
+            return Ending(outcome=Outcome.BROKEN if ours else Outcome.NOT_BUILT, why=why)
         except BuildFailed as error:
-            return self._not_judged(Ending(outcome=Outcome.NOT_BUILT, why=error.how, output=error.output))
+            outcome = Outcome.NOT_BUILT if error.by_itself else Outcome.BROKEN
+            return Ending(outcome=outcome, why=error.how, output=error.output)
         except Unacceptable as error:
-            return self._not_judged(Ending(outcome=Outcome.NOT_BUILT, why=str(error)))
-        verdict, why = self._judged(folder)
-        rubric = self.assignment.rubric
-        if verdict is None:
-            score = Score(points=0, out_of=rubric.out_of, flags=(f"could not be judged: {why}",))
-            return self._told(Ending(outcome=Outcome.BROKEN, why=why), score)
-        score = rubrics.score(verdict, rubric, days_late=self._days_late())
-        return self._told(Ending(outcome=Outcome.JUDGED), score, verdict=verdict)
-
-    def _not_judged(self, ending: Ending) -> dict[str, Any]:
-        return self._told(ending, rubrics.unbuilt(self.assignment.rubric, ending.why, days_late=self._days_late()))
+            return Ending(outcome=Outcome.NOT_BUILT, why=str(error))
 
     def _folder(self, name: str) -> Path:
         folder = self.scratch / name
@@ -191,7 +233,7 @@ class _Work:
     def _judged(self, folder: Path) -> tuple[dict[str, Any] | None, str]:
         """Have it judged; gives the verdict document, or why there is none."""
         profile, document = self.scratch / "profile.toml", self.scratch / "verdict.json"
-        profile.write_text(_as_toml(self.assignment.profile, folder, self.submission.name), encoding="utf-8")
+        profile.write_text(as_toml(self.assignment.profile, folder, self.submission.name), encoding="utf-8")
         asked = ["check", "--subject", str(profile), "--json", str(document), "--seed", str(self.assignment.seed)]
         # Where a check would stop depends on how quick the machine is, and a grade must not.
         asked.append("--to-the-end")
@@ -199,9 +241,7 @@ class _Work:
             asked += ["--sandboxed", str(folder)]
         if self.assignment.workers is not None:
             asked += ["-n", str(self.assignment.workers)]
-        # As a student would, with the profile that was handed out, in the folder of the work.
-        handed_out, _ = self.assignment.texts["subject"]
-        asked += ["--again", shlex.join(["preforkspec", "check", "--subject", handed_out])]
+        asked += ["--again", shlex.join(["preforkspec", "check", *self._subject()])]
         try:
             done = subprocess.run(
                 [*self.assignment.command, *asked],
@@ -219,15 +259,20 @@ class _Work:
             return None, f"the check ended with status {done.returncode}: {last_words(done.stderr)}"
         return verdict, ""
 
-    def _days_late(self) -> int:
-        late = self.assignment.rubric.late
-        if late is None:
-            return 0
-        after = self.submission.changed_at - late.due.timestamp()
-        return max(0, -int(-after // SECONDS_A_DAY))
+    def _subject(self) -> list[str]:
+        """Give the options of a check that a student would use, in the folder of the work."""
+        profile = self.assignment.profile
+        kept = profile.model_dump(exclude={"build", "cwd", "name"}, exclude_defaults=True)
+        options = {"command": "--server", "port": "--port", "service_time": "--service-time"}
+        if not kept.keys() <= options.keys():
+            # With the profile that was handed out.
+            return ["--subject", self.assignment.texts["subject"][0]]
+        return [word for key, value in kept.items() for word in (options[key], str(value))]
 
-    def _told(self, ending: Ending, score: Score, *, verdict: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return result_of(self.submission, self.assignment, ending, score, left_out=self.left_out, verdict=verdict)
+    def _told(self, ending: Ending, verdict: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return result_of(
+            self.submission, self.assignment, ending, digest=self.digest, left_out=self.left_out, verdict=verdict
+        )
 
 
 def last_words(complaints: bytes) -> str:
@@ -235,41 +280,17 @@ def last_words(complaints: bytes) -> str:
     return next(iter(last_lines(complaints.decode("utf-8", "replace"), 1)), "it said nothing")
 
 
-def _line(line: rubrics.Line) -> dict[str, Any]:
-    return {**asdict(line), "verdict": line.verdict.value}
-
-
-def _as_toml(profile: Profile, folder: Path, name: str) -> str:
-    """Write a profile down for a check, without its build, which is done: JSON's texts and numbers are TOML's."""
+def as_toml(profile: Profile, folder: Path, name: str) -> str:
+    """Write a profile down for a check, without its build, which is done."""
     kept = profile.model_dump(mode="json", exclude={"build", "cwd", "name"}, exclude_none=True)
     plain = {"name": name, "cwd": str(folder), **kept}
     tables = {key: plain.pop(key) for key in ("env", "settle") if key in plain}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
+    lines = [f"{key} = {_as_value(value)}" for key, value in plain.items()]
     for key, table in tables.items():
-        lines += [f"[{key}]", *(f"{json.dumps(each)} = {json.dumps(value)}" for each, value in table.items())]
+        lines += [f"[{key}]", *(f"{_as_value(each)} = {_as_value(value)}" for each, value in table.items())]
     return "\n".join(lines) + "\n"
 
 
-def digest(submission: Submission) -> str:
-    """Give what tells one submission's contents from others: of a folder, its files' names, contents and rights."""
-    known = hashlib.sha256()
-    path = submission.path
-    if not path.is_dir():
-        _add_file(known, path)
-        return known.hexdigest()[:16]
-    for where, folders, files in os.walk(path, followlinks=False):
-        folders.sort()
-        for name in sorted(files):
-            entry = Path(where) / name
-            known.update(f"{entry.relative_to(path)!s}\0{entry.lstat().st_mode}\0".encode("utf-8", "backslashreplace"))
-            if entry.is_symlink():
-                known.update(os.fsencode(entry.readlink()))
-            elif entry.is_file():
-                _add_file(known, entry)
-    return known.hexdigest()[:16]
-
-
-def _add_file(known: "hashlib._Hash", path: Path) -> None:
-    with path.open("rb") as file:
-        while chunk := file.read(laying_out.CHUNK):
-            known.update(chunk)
+def _as_value(value: object) -> str:
+    """Write a value of TOML: as JSON has it, but for characters that JSON writes as halves, or need not escape."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

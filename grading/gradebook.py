@@ -15,6 +15,7 @@ from grading.reports.grade_page import PAGES, points_by_section
 from spec.sections import SECTIONS
 
 GRADEBOOK, INDEX, RESULTS = "gradebook.csv", "index.html", "results"
+FOLDERS = RESULTS, PAGES
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -39,7 +40,7 @@ def result_of(name: str, out: Path) -> Path:
 
 def write_page(result: Mapping[str, Any], out: Path) -> None:
     """Write the page of one submission."""
-    (out / PAGES).mkdir(exist_ok=True)
+    (out / PAGES).mkdir(parents=True, exist_ok=True)
     writing.put(page_of(result, out), grade_page.render(result))
 
 
@@ -54,12 +55,13 @@ def as_csv(results: Sequence[Mapping[str, Any]]) -> str:
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     names = [section.name for section in SECTIONS]
-    writer.writerow(["submission", "points", "out_of", "outcome", *names, "flags", "notes", "seed", "digest"])
+    writer.writerow(["submission", "file", "points", "out_of", "outcome", *names, "flags", "notes", "seed", "digest"])
     for result in results:
         score, by_section = result["score"], points_by_section(result)
         writer.writerow(
             [
                 cell(result["submission"]["name"]),
+                cell(result["submission"]["file"]),
                 score["points"],
                 score["out_of"],
                 result["outcome"],

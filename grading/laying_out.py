@@ -79,6 +79,8 @@ def put(laid_out: LaidOut, below: PurePosixPath, source: IO[bytes], *, mode: int
     insist_on_room(laid_out, 0)
     target = laid_out.folder / below
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Of two entries of an archive the later one counts, as where it is unpacked.
+    target.unlink(missing_ok=True)
     with target.open("xb") as file:
         while chunk := source.read(CHUNK):
             insist_on_room(laid_out, len(chunk))

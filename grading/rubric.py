@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from grading.wording import first_error
 from spec.clause import Clause, ClauseId, Level
@@ -22,6 +22,7 @@ from spec.verdict import Verdict
 
 # Who was not judged on a clause for no fault of its own has its points until a person has looked.
 UNDECIDED = (Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.NOT_RUN)
+SECONDS_A_DAY = 86_400
 DEFAULT = Path(__file__).with_name("rubric.toml")
 
 Weight = Annotated[float, Field(ge=0, le=1000)]
@@ -33,7 +34,7 @@ class RubricError(Exception):
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Late(_Table):
@@ -41,7 +42,19 @@ class Late(_Table):
 
     due: datetime
     per_day: Annotated[float, Field(ge=0)]
-    at_most: Annotated[float, Field(ge=0)]
+    at_most: Annotated[float, Field(ge=0)] | None = None
+
+    @field_validator("due", mode="before")
+    @classmethod
+    def _has_a_zone(cls, due: object) -> object:
+        # Without one it would be that of whichever machine grades.
+        if not isinstance(due, datetime) or due.tzinfo is None:
+            raise ValueError("expected a time with its zone, as in 2026-11-30T23:59:00+01:00")
+        return due
+
+    def days(self, changed: float) -> int:
+        """Give how many days have begun between the due time and another one, in seconds of the epoch."""
+        return max(0, -int(-(changed - self.due.timestamp()) // SECONDS_A_DAY))
 
 
 class Rubric(_Table):
@@ -104,14 +117,21 @@ def read(path: Path | None) -> Rubric:
     """Read a rubric, or the one that comes with the suite. Raises RubricError."""
     path = DEFAULT if path is None else path
     try:
-        with path.open("rb") as file:
-            return Rubric.model_validate(tomllib.load(file))
+        return from_text(path.read_text(encoding="utf-8"), path)
     except OSError as error:
         raise RubricError(f"{path}: {error.strerror}; expected a rubric in TOML") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise RubricError(f"{path}: {error}; expected TOML") from error
+
+
+def from_text(text: str, path: Path) -> Rubric:
+    """Make a rubric of what was read at a path. Raises RubricError."""
+    try:
+        return Rubric.model_validate(tomllib.loads(text))
     except ValidationError as error:
         raise RubricError(f"{path}: {first_error(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise RubricError(f"{path}: {error}; expected TOML") from error
 
 
 def score(document: Mapping[str, Any], rubric: Rubric, *, days_late: int = 0) -> Score:
@@ -184,15 +204,18 @@ def _rounded(points: Fraction) -> float:
     return float(round(points, 2))
 
 
-def unbuilt(rubric: Rubric, why: str, *, days_late: int = 0) -> Score:
-    """Score a submission that could not be built."""
+def unbuilt(rubric: Rubric, why: str, *, days_late: int = 0, flags: tuple[str, ...] = ()) -> Score:
+    """Score a submission that could not be judged by a fault of its own; `why` is the first of its notes."""
     points, notes = _late(Fraction(str(min(rubric.build_failure, rubric.out_of))), rubric, days_late)
-    return Score(points=_rounded(points), out_of=rubric.out_of, notes=(f"not built: {why}", *notes))
+    return Score(points=_rounded(points), out_of=rubric.out_of, flags=flags, notes=(why, *notes))
 
 
 def _late(points: Fraction, rubric: Rubric, days: int) -> tuple[Fraction, tuple[str, ...]]:
     """Take off what lateness costs, and say so."""
     if rubric.late is None or days <= 0:
         return points, ()
-    cost = min(Fraction(str(rubric.late.per_day)) * days, Fraction(str(rubric.late.at_most)), points)
-    return points - cost, (f"{days} day{'s' if days > 1 else ''} late: {_rounded(cost):g} points less",)
+    cost = Fraction(str(rubric.late.per_day)) * days
+    if rubric.late.at_most is not None:
+        cost = min(cost, Fraction(str(rubric.late.at_most)))
+    late = f"{days} day{'s' if days > 1 else ''} late: {_rounded(cost):g} points less"
+    return max(Fraction(0), points - cost), (late if cost <= points else f"{late}, and there are none below 0",)

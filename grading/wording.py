@@ -53,7 +53,8 @@ def first_error(error: "ValidationError") -> str:
     """Say where the first of the things is that pydantic found wrong, and what it expected there."""
     first: Mapping[str, Any] = dict(error.errors()[0])
     where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    what = str(first["msg"]).removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what
 
 
 def counted(count: int, noun: str, many: str = "") -> str:

@@ -11,6 +11,7 @@ MOST_WORKERS = 64
 EVERY_CLAUSE = 1_000_000  # more than there are
 MOST_PLANS = 10_000
 LONGEST_SOAK = 86_400  # seconds
+LATEST = 253_402_300_799  # seconds of the epoch, in the year 9999
 EPILOG = """\
 exit status of check: 0 all clauses that decide pass; 1 one fails; 2 wrong usage; 3 none fails, but some could not be
 decided, or the suite broke
@@ -69,11 +70,13 @@ def _grade(grade: argparse.ArgumentParser) -> None:
 def _grade_one(grade: argparse.ArgumentParser) -> None:
     grade.description = "Grade one submission, and write its result: the unit of which a batch is made."
     grade.add_argument("path", metavar="PATH", type=Path, help="a folder, an archive or a file")
-    grade.add_argument("--out", metavar="FILE", type=Path, required=True, help="where its result goes, as JSON")
+    grade.add_argument(
+        "--out", metavar="FILE", type=Path, required=True, help="where its result goes, as JSON; or a folder"
+    )
     grade.add_argument("--name", metavar="NAME", type=_file_name, help="what it is called; default: as its file")
     grade.add_argument("--gradescope", metavar="FILE", type=Path, help="write a results.json for Gradescope as well")
     grade.add_argument("-n", metavar="WORKERS", dest="workers", type=_workers, help="of its check; default: 3")
-    grade.add_argument("--changed", metavar="T", type=_number, help="when it was handed in, in seconds of the epoch")
+    grade.add_argument("--changed", metavar="T", type=_time, help="when it was handed in, in seconds of the epoch")
     _assignment(grade)
 
 
@@ -163,6 +166,13 @@ def _whole(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a whole number, not {text!r}") from None
+
+
+def _time(text: str) -> float:
+    seconds = _number(text)
+    if not 0 <= seconds <= LATEST:
+        raise argparse.ArgumentTypeError(f"expected seconds from 0 to {LATEST}, the year 9999, not {text}")
+    return seconds
 
 
 def _number(text: str) -> float:

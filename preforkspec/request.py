@@ -23,7 +23,7 @@ class BadRequest(Exception):
 
 def options(asked: argparse.Namespace) -> list[str]:
     """Give pytest's options for a check. Raises BadRequest."""
-    _examine_folder()
+    examine_folder()
     _examine_texts(asked)
     selectors = [name for word in asked.clause for name in word.split(",") if name]
     if asked.replay is not None and not asked.clause:
@@ -69,7 +69,8 @@ def _judging_options(asked: argparse.Namespace, selectors: list[str]) -> Iterato
         yield from ("--max-worker-restart", "4")
 
 
-def _examine_folder() -> None:
+def examine_folder() -> None:
+    """Make sure that there is a current folder."""
     try:
         Path.cwd()
     except FileNotFoundError:

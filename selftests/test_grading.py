@@ -3,20 +3,23 @@
 import csv
 import json
 import os
+import shlex
 import shutil
+import subprocess
 import time
-from dataclasses import asdict, replace
+import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from grading import batch, gradebook, rubric
-from grading.grade_one import Assignment, digest
+from grading import batch, grade_one, gradebook, rubric
+from grading.grade_one import Assignment
 from grading.reports import grade_page, gradescope
 from grading.submissions import Submission
-from selftests.command_line import COMMAND, preforkspec, read
+from selftests.command_line import COMMAND, environment, preforkspec, read
 from selftests.findings import documented, everything_passes, found
 from selftests.test_report_page import Page
 from selftests.test_reports import NASTY
@@ -51,7 +54,7 @@ def result(name: str = "ada", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - 
     lines = [{**asdict(line), "verdict": line.verdict.value} for line in score.lines]
     plain = {
         "schema": 1,
-        "submission": {"name": name, "digest": "0", "changed": None, "left_out": []},
+        "submission": {"name": name, "file": f"{name}.c", "digest": "0", "changed": None, "left_out": []},
         "assignment": ASSIGNMENT.digest(),
         "seed": 1,
         "sandbox": "full",
@@ -124,28 +127,35 @@ def test_the_index_leads_to_each_page(tmp_path: Path) -> None:
     assert all((tmp_path / str(each)).is_file() for each in leads)
 
 
-def test_a_result_of_the_same_files_by_the_same_rules_is_taken_and_no_other(tmp_path: Path) -> None:
-    work, out = tmp_path / "ada", tmp_path / "out"
-    work.mkdir()
-    (work / "a.c").write_text("1", encoding="utf-8")
-    (out / "results").mkdir(parents=True)
-    handed_in = Submission("ada", work)
-    made = result()
-    made["submission"]["digest"] = digest(handed_in)
-    batch.keep(made, out)
-    assert batch.known_result(handed_in, ASSIGNMENT, out) is not None
-    other = Assignment(profile=ASSIGNMENT.profile, rubric=RUBRIC, seed=2, command=COMMAND, texts={})
-    assert batch.known_result(handed_in, other, out) is None
-    assert batch.known_result(handed_in, replace(ASSIGNMENT, rung="partial"), out) is not None
-    batch.keep(made | {"sandbox": "partial"}, out)
-    assert batch.known_result(handed_in, ASSIGNMENT, out) is None
-    batch.keep(made | {"outcome": "broken"}, out)
-    assert batch.known_result(handed_in, ASSIGNMENT, out) is None
-    batch.keep(made, out)
-    (work / "a.c").write_text("2", encoding="utf-8")
-    assert batch.known_result(handed_in, ASSIGNMENT, out) is None
-    (out / "results" / "ada.json").write_text("{", encoding="utf-8")
-    assert batch.known_result(handed_in, ASSIGNMENT, out) is None
+def test_a_submission_that_is_gone_by_now_stops_nobody(tmp_path: Path) -> None:
+    gone = batch.broken(Submission("ada", tmp_path / "ada"), ASSIGNMENT, "it went")
+    assert gone["outcome"] == "broken"
+
+
+@pytest.mark.parametrize("text", ["𠮷田", "a\x7fb", 'q"\\', "\t\n", "é"])
+def test_a_profile_is_written_down_as_it_is(tmp_path: Path, text: str) -> None:
+    profile = Profile(command="./a {port}", env={text: text})
+    written = tomllib.loads(grade_one.as_toml(profile, tmp_path / text, text))
+    assert (written["name"], written["cwd"], written["env"]) == (text, str(tmp_path / text), {text: text})
+
+
+@sandboxed
+def test_whatever_this_users_files_are_else_a_submission_can_be_built_and_started(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "prefork.c").write_text(DONE_AT_ONCE, encoding="utf-8")
+    command = shlex.join([*COMMAND, "grade-one", "sub", "--out", "."])
+    done = subprocess.run(
+        ["sh", "-c", f"umask 077; exec {command}"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    made = read(tmp_path / "sub.json")
+    assert (made["outcome"], made["submission"]["file"]) == ("judged", "sub")
+    assert (tmp_path / "sub.json").stat().st_mode & 0o77 == 0, "a grade is nobody else's"
 
 
 @sandboxed
@@ -155,18 +165,24 @@ def test_a_class_is_graded_with_one_command_and_not_again(tmp_path: Path) -> Non
     (handed_in / "broken" / "prefork.c").write_text("int main(void) {", encoding="utf-8")
     (handed_in / "done.c").write_text(DONE_AT_ONCE, encoding="utf-8")
     (handed_in / "no archive.zip").write_bytes(b"PK")
-    done = preforkspec("grade", "handed in", "--out", "report", cwd=tmp_path)
+    (handed_in / "--help").mkdir()
+    (handed_in / "--help" / "prefork.c").write_text("int", encoding="utf-8")
+    (handed_in / "link").symlink_to("done.c")
+    done = preforkspec("grade", ".", "--out", "../report", cwd=handed_in)
     assert done.status == 0, done.err
+    assert "left out: 'link' is a link" in done.err
     with (tmp_path / "report" / "gradebook.csv").open(encoding="utf-8", newline="") as file:
         outcomes = {line["submission"]: (line["outcome"], line["points"]) for line in csv.DictReader(file)}
     assert outcomes == {
         "broken": ("not built", "0.0"),
+        "help": ("not built", "0.0"),
         "done": ("judged", "0.0"),
         "no_archive": ("unacceptable", "0.0"),
     }
     verdict = read(tmp_path / "report" / "results" / "done.json")["verdict"]
     (failed,) = [each for each in verdict["clauses"] if each["verdict"] == "fail"]
-    shown = "preforkspec check --subject profile.toml --seed 1 --clause lifecycle-1"
+    command = "./prefork {port} {min_spare} {max_spare} {max_connections}"
+    shown = f"preforkspec check --server '{command}' --seed 1 --clause lifecycle-1"
     assert (failed["id"], failed["replay"]) == ("lifecycle-1", shown)
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
         "gradebook.csv",
@@ -176,7 +192,7 @@ def test_a_class_is_graded_with_one_command_and_not_again(tmp_path: Path) -> Non
     ]
     again = preforkspec("grade", "handed in", "--out", "report", cwd=tmp_path)
     assert again.status == 0
-    assert again.err.startswith("3 submissions graded before, 0 to go")
+    assert "\n4 submissions graded before, 0 to go\n" in again.err
 
 
 @sandboxed
@@ -198,7 +214,15 @@ def test_what_is_late_costs_points_by_when_it_was_changed(tmp_path: Path) -> Non
         (("empty", "--out", "r"), "empty: nothing in it"),
         (("work", "--out", "work/report"), "--out work/report: is within the submissions"),
         (("work", "--out", "file"), "--out file: is a file"),
-        (("work", "--out", "r", "--rubric", "none.toml"), "none.toml: No such file"),
+        (("work", "--out", "link/report"), "--out link/report: is within the submissions"),
+        (("work", "--out", "file/report"), "--out file/report: Not a directory"),
+        (("work", "--out", "taken"), "--out taken: File exists"),
+        (("pipe", "--out", "r"), "pipe: is no folder and no regular file"),
+        (
+            ("work", "--out", "r", "--scheduler", "tcp://127.0.0.1:1"),
+            "--scheduler tcp://127.0.0.1:1: Connection refused",
+        ),
+        (("work", "--out", "r", "--rubric", "none.toml"), "--rubric none.toml: No such file"),
         (("work", "--out", "r", "--subject", "none.toml"), "none.toml: No such file"),
     ],
 )
@@ -206,7 +230,12 @@ def test_what_can_not_be_graded_is_told_in_one_line(tmp_path: Path, arguments: t
     (tmp_path / "empty").mkdir()
     (tmp_path / "work" / "one").mkdir(parents=True)
     (tmp_path / "file").touch()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "results").touch()
+    (tmp_path / "link").symlink_to("work")
+    os.mkfifo(tmp_path / "pipe")
     done = preforkspec("grade", *arguments, cwd=tmp_path)
     assert done.status == 2
+    assert not (tmp_path / "r").exists()
     assert done.err.startswith(f"preforkspec grade: {expected}")
     assert done.err.count("\n") == 1

@@ -1,6 +1,7 @@
 """The rubric: points for each clause, one root cause that costs no more than its cap, and what a person must see."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,17 +92,24 @@ def test_what_does_not_apply_is_worth_nothing_and_its_points_are_the_others() ->
     assert {line.clause: line.worth for line in made.lines}[POOL_6.id] == 0
 
 
+def test_a_day_is_late_as_soon_as_it_has_begun_and_costs_no_more_than_there_is() -> None:
+    late = rubric.Late(due=datetime(1970, 1, 2, tzinfo=UTC), per_day=60)
+    assert [late.days(changed) for changed in (0, 86_400, 86_401, 2 * 86_400, 2 * 86_400 + 1)] == [0, 0, 1, 1, 2]
+    made = scored(Rubric(late=late), days_late=2)
+    assert (made.points, made.notes) == (0, ("2 days late: 120 points less, and there are none below 0",))
+
+
 @pytest.mark.parametrize(("days", "points"), [(0, 100), (1, 90), (3, 70), (9, 50)])
 def test_lateness_costs_points_a_day_up_to_a_limit(days: int, points: float) -> None:
-    late = Rubric.model_validate({"late": {"due": "2026-01-01T00:00:00Z", "per_day": 10, "at_most": 50}})
+    late = Rubric.model_validate({"late": {"due": datetime(2026, 1, 1, tzinfo=UTC), "per_day": 10, "at_most": 50}})
     made = scored(late, days_late=days)
     assert made.points == points
     assert bool(made.notes) is (days > 0)
 
 
 def test_what_can_not_be_built_has_the_points_that_the_rubric_says() -> None:
-    assert rubric.unbuilt(DEFAULT, "make: error").points == 0
-    made = rubric.unbuilt(Rubric(build_failure=5), "make: error")
+    assert rubric.unbuilt(DEFAULT, "not built: make: error").points == 0
+    made = rubric.unbuilt(Rubric(build_failure=5), "not built: make: error")
     assert (made.points, made.notes) == (5, ("not built: make: error",))
 
 
@@ -115,6 +123,14 @@ def test_what_can_not_be_built_has_the_points_that_the_rubric_says() -> None:
         ("out_of = 0", "out_of: "),
         ("points = 1", "points: "),
         ("[late]\nper_day = 1", "late.due: "),
+        ("[late]\nper_day = 1\ndue = 2026-11-30", "late.due: expected a time with its zone"),
+        ("[late]\nper_day = 1\ndue = 2026-11-30T12:00:00", "late.due: expected a time with its zone"),
+        ("[late]\nper_day = 1\ndue = 20261130", "late.due: expected a time with its zone"),
+        ("[late]\nper_day = inf\ndue = 2026-11-30T12:00:00Z", "late.per_day: "),
+        ("must = true", "must: "),
+        ("out_of = '7'", "out_of: "),
+        ("must = " + "1" * 5000, "expected TOML"),
+        ("must = " + "[" * 5000, "expected TOML"),
         ("must =", "expected TOML"),
     ],
 )

@@ -189,7 +189,7 @@ def cut(path: Path) -> None:
         (bomb, ".zip", "more than 64 MiB"),
         (many, ".zip", "more than 2000 files"),
         (tar_bomb, ".tar", "more than 64 MiB"),
-        (twice, ".zip", "it can't be read: "),
+        (twice, ".zip", "it can't be laid out: File exists"),
         (cut, ".zip", "the archive can't be read: "),
         (lambda path: path.write_bytes(b"no archive" * 100), ".tar.gz", "the archive can't be read: "),
         (lambda path: path.write_bytes(tar_of()), ".tar.gz", "there is no file in it"),
@@ -255,3 +255,36 @@ def test_of_what_was_left_out_no_more_is_told_than_anybody_reads(tmp_path: Path)
     )
     told = laid_out(tmp_path / "one.tar", tmp_path).left_out
     assert (len(told), told[-1]) == (laying_out.MOST_TOLD + 1, "and more")
+
+
+def test_who_is_called_what_the_file_is_called_keeps_that_name(tmp_path: Path) -> None:
+    for name in ("a b", "a_b", "𠮷田", "हिन्दी", "हिन्दु", "🎉"):
+        (tmp_path / name).mkdir()
+    names = {each.file: each.name for each in found(tmp_path)}
+    assert names["a_b"] == "a_b"
+    assert names["a b"] == "a_b~2"
+    assert names["𠮷田"] == "𠮷田"
+    assert (names["हिन्दी"], names["हिन्दु"], names["🎉"]) == ("हिन्दी", "हिन्दु", "unnamed")
+
+
+def test_what_is_no_submission_is_told(tmp_path: Path) -> None:
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "bob").symlink_to("ada")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / ".hidden").touch()
+    assert submissions.left_out(tmp_path) == [
+        "'bob' is a link: hand in what it leads to",
+        "'pipe' is no folder and no regular file",
+    ]
+
+
+def test_what_may_not_be_read_is_no_fault_of_the_submission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "ada" / "a.c").touch()
+
+    def refused(*_: object, **__: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(PermissionError):
+        laid_out(tmp_path / "ada", tmp_path)

@@ -193,7 +193,7 @@ def from_file(path: Path, *, port: int | None = None, service_time: float | None
         keys = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ProfileError(f"{path}: {error.strerror}; expected a profile in TOML") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ProfileError(f"{path}: not TOML: {error}") from error
     folder = path.resolve().parent
     if isinstance(keys.get("cwd", ""), str):

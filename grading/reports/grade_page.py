@@ -7,7 +7,11 @@ from grading.document import version
 from grading.reports.page import environment, told
 from spec.sections import SECTIONS
 
-HEADINGS = {"not built": "Not built", "unacceptable": "Could not be unpacked", "broken": "Could not be graded"}
+HEADINGS = {
+    "not built": "Not built",
+    "unacceptable": "Unacceptable: it could not be laid out",
+    "broken": "Could not be graded",
+}
 PAGES = "pages"
 
 
@@ -32,6 +36,10 @@ def render(result: Mapping[str, Any]) -> str:
         "title": result["submission"]["name"],
         "judged": document is not None,
         "score": result["score"],
+        "kind": result["outcome"],
+        "file": result["submission"]["file"],
+        "together": [round(sum(column), 2) for column in zip((0, 0), *by_section.values(), strict=True)],
+        "lost": [line for line in result["score"]["lines"] if line["earned"] < line["worth"]],
         "left_out": result["submission"]["left_out"],
         "why": result["why"],
         "output": result["output"].splitlines(),
