@@ -22,6 +22,8 @@ from spec.verdict import Verdict
 
 # Who was not judged on a clause for no fault of its own has its points until a person has looked.
 UNDECIDED = (Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.NOT_RUN)
+# The cap of a root cause, as a share of the whole; a server that can't be started has shown nothing.
+ROOT_CAUSE = {"most": 0.25, "lifecycle-1": 1.0}
 SECONDS_A_DAY = 86_400
 DEFAULT = Path(__file__).with_name("rubric.toml")
 
@@ -64,7 +66,7 @@ class Rubric(_Table):
     must: Weight = 3
     should: Weight = 1
     weights: dict[str, Weight] = {}
-    root_cause: dict[str, Share] = {}
+    root_cause: dict[str, Share] = ROOT_CAUSE
     build_failure: Annotated[float, Field(ge=0)] = 0
     late: Late | None = None
 
@@ -74,6 +76,8 @@ class Rubric(_Table):
         for name in self.weights:
             if name not in known:
                 raise ValueError(f"weights: {name!r} is no clause and no section")
+        # A table that tells of one cause leaves the cap of the others as it is.
+        self.root_cause = {**ROOT_CAUSE, **self.root_cause}
         for name in self.root_cause:
             if name not in {"most", *CLAUSES}:
                 raise ValueError(f"root_cause: {name!r} is no clause, and not `most`")
@@ -88,7 +92,7 @@ class Rubric(_Table):
 
     def most_of(self, cause: ClauseId) -> Fraction:
         """Give the share of the whole that a root cause costs at most, with all that it blocks."""
-        return Fraction(str(self.root_cause.get(cause, self.root_cause.get("most", 1.0))))
+        return Fraction(str(self.root_cause.get(cause, self.root_cause["most"])))
 
 
 @dataclass(frozen=True, kw_only=True)

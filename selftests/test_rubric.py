@@ -10,14 +10,14 @@ import pytest
 from grading import rubric
 from grading.rubric import Rubric, RubricError, Score
 from selftests.findings import documented, everything_passes
-from spec.clause import Clause
+from spec.clause import Clause, ClauseId
 from spec.epoll import EPOLL_1
 from spec.lifecycle import LIFECYCLE_1
 from spec.pool import POOL_6, POOL_8, POOL_9
 from spec.sections import CLAUSES
 
 DEFAULT = rubric.read(None)
-PLAIN = Rubric(must=1, should=1, out_of=len(CLAUSES))  # a point for each clause, and no cap
+PLAIN = Rubric(must=1, should=1, out_of=len(CLAUSES), root_cause={"most": 1.0})  # a point for each clause, and no cap
 NONE: Mapping[Any, str] = {}  # by the id of a clause
 
 
@@ -90,6 +90,12 @@ def test_what_does_not_apply_is_worth_nothing_and_its_points_are_the_others() ->
     made = scored(PLAIN, {"pool-6": "not-applicable"})
     assert made.points == made.out_of
     assert {line.clause: line.worth for line in made.lines}[POOL_6.id] == 0
+
+
+def test_what_a_rubric_leaves_out_is_as_in_the_one_that_comes_along() -> None:
+    assert Rubric() == DEFAULT
+    made = Rubric(root_cause={"pool-2": 0.5})
+    assert [float(made.most_of(cause)) for cause in (POOL_9.id, LIFECYCLE_1.id, ClauseId("pool-2"))] == [0.25, 1, 0.5]
 
 
 def test_a_day_is_late_as_soon_as_it_has_begun_and_costs_no_more_than_there_is() -> None:
