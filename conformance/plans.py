@@ -14,7 +14,7 @@ from conformance.launches import Launches
 from conformance.seats import GAVE_WAY, settled_channels
 from conformance.stage import Stage
 from spec.channel import Kept
-from spec.clause import Clause
+from spec.clause import Clause, ClauseId
 from spec.parameters import Parameters
 from spec.parent import BROKEN_WITH
 from spec.plan import Connect, Finish, Plan, Rest, Step, one_by_one, shorter, simpler
@@ -53,6 +53,7 @@ class Planned:
     steps: int = 0
     seconds: float = 0.0
     violation: Violation | None = None
+    rests_on: tuple[ClauseId, ...] = ()  # where this one fails elsewhere too, it is the cause
     plan: Plan | None = None  # the shortest that fails
     rows: list[Row] = field(default_factory=list)  # of its performance, or of the last plan's
     reproduced: bool = False  # it failed on a launch of its own, too
@@ -184,6 +185,7 @@ def _find_cause(launched: Launched, left: Planned, plan: Plan) -> None:
     if any(row.sent != NOBODY for row in left.rows) and _performed(launched, endless) is None:
         # Where no child has its last connection, the same messages do no harm. The model may have recycled nobody yet:
         # a parent that counts for its children may be too early with it.
+        left.rests_on = (left.violation.clause.id,)
         left.violation = Violation(RECYCLE_3, f"only where children are recycled: {left.violation.seen}")
     elif apart is not None and _performed(launched, apart) is None:
         # One by one the same messages do no harm: it is their coming together.
@@ -242,7 +244,8 @@ def decide_plans(clause: Clause, planned: Planned) -> None:
         raise NotApplicable(f"seen once, and not again with the same plan: {planned.violation.seen}")
     broken = None if planned.violation is None else planned.violation.clause
     if broken is not None and clause in {broken, BROKEN_WITH.get(broken)}:
-        raise Violated(clause, seen=told(planned), plan=str(planned.plan))
+        cause = planned.rests_on if clause is broken else ()
+        raise Violated(clause, seen=told(planned), plan=str(planned.plan), rests_on=cause)
     if planned.violation is not None:
         raise NotApplicable(f"the plans ended at {planned.violation.clause.id}: {planned.violation.seen}")
     if planned.why_not:
