@@ -67,7 +67,7 @@ def _here(asked: argparse.Namespace, assignment: Any, scratch: Path) -> Any:  # 
     for option, (name, text) in assignment.texts.items():
         # All are graded by the rules of now: the file may be a pipe, or be edited meanwhile.
         file = scratch / option / name
-        file.parent.mkdir()
+        file.parent.mkdir(mode=0o700)
         file.write_text(text, encoding="utf-8")
         given.append(f"--{option}={file}")
     if asked.allow_unsandboxed:
