@@ -21,4 +21,11 @@ class Unserved(Exception):
 
 
 class FaultRefused(Exception):
-    """The system does not let the suite make this fault here; the text says why, and what would help."""
+    """The system does not let the suite make this fault here; the text says why, and what would help.
+
+    `whoever`: for no subject at all.
+    """
+
+    def __init__(self, text: str, *, whoever: bool = False) -> None:
+        super().__init__(text)
+        self.whoever = whoever

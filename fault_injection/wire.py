@@ -175,7 +175,7 @@ def wire(launch: Launch, port: int, *, until: Until, within: float = 5.0, addres
         try:
             descriptor = launch.tunnel(loopback=reached.startswith("127."))
         except TunnelRefused as refusal:
-            raise FaultRefused(f"no device for a wire: {refusal}") from refusal
+            raise FaultRefused(f"no device for a wire: {refusal}", whoever=True) from refusal
         undone.callback(os.close, descriptor)
         laid = Wire(network, descriptor, Endpoint(reached, port), until=until, within=within)
         undone.callback(laid.leave)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from spec.clause import ClauseId
-from spec.verdict import Blocked, Decision, Verdict, Violated
+from spec.verdict import Blocked, Decision, Refused, Verdict, Violated
 
 # The name under which a finding travels in a pytest report.
 PROPERTY = "finding"
@@ -26,6 +26,7 @@ class Finding:
     seen: str = ""
     blocked_by: ClauseId | None = None
     rests_on: tuple[ClauseId, ...] = ()
+    by_machine: bool = False  # it was not decided, as this machine refuses what that takes
     plan: str = ""  # that shows a failure again, where one does
     output: str = ""
     evidence: Mapping[str, Any] | None = None  # the timeline of a failure, as `grading.evidence` writes it
@@ -71,6 +72,7 @@ def from_outcome(
         seen=seen,
         blocked_by=blocked_by,
         rests_on=rests_on,
+        by_machine=isinstance(error, Refused),
         plan=plan,
         output=output,
         seconds=seconds,

@@ -24,6 +24,7 @@ class Judged:
     seen: str = ""
     blocked_by: ClauseId | None = None
     rests_on: tuple[ClauseId, ...] = ()
+    by_machine: bool = False
     plan: str = ""
     tests: tuple[str, ...] = ()
     output: str = ""
@@ -71,6 +72,7 @@ class Ledger:
             seen=deciding.seen,
             blocked_by=deciding.blocked_by,
             rests_on=deciding.rests_on,
+            by_machine=any(finding.by_machine for finding in findings),
             plan=deciding.plan,
             tests=tuple(finding.test for finding in findings),
             output=deciding.output,
@@ -101,6 +103,8 @@ def _with_cause(judged: Judged, others: Mapping[ClauseId, Judged]) -> Judged:
 def _cause(judged: Judged, others: Mapping[ClauseId, Judged]) -> ClauseId | None:
     if judged.verdict is Verdict.BLOCKED:
         return judged.blocked_by
+    if judged.verdict is Verdict.INCONCLUSIVE and judged.by_machine:
+        return None
     # What could not be decided while a clause that it rests on is broken could not be decided for that reason.
     # So is what could not be brought about; an error of any other kind is the suite's alone.
     if judged.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE) or (judged.verdict is Verdict.ERROR and judged.rests_on):

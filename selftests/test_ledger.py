@@ -1,5 +1,6 @@
 """The ledger: how findings join to verdicts, what blocks what, and when a subject conforms."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from spec.lifecycle import LIFECYCLE_1
 from spec.pool import POOL_1, POOL_8
 from spec.recovery import RECOVERY_1, RECOVERY_4, RECOVERY_10
 from spec.sections import CLAUSES
-from spec.verdict import Blocked, Inconclusive, NotApplicable, Verdict, Violated
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Refused, Verdict, Violated
 
 MUSTS = frozenset(each.id for each in CLAUSES.values() if each.level is Level.MUST)
 
@@ -75,6 +76,14 @@ def test_what_could_not_be_decided_is_blocked_by_what_it_rests_on_and_is_broken(
     made = everything_passes(broken, by_one_that_passes)
     judged = next(each for each in made.judged() if each.clause is EPOLL_3)
     assert (judged.verdict, judged.blocked_by) == (Verdict.BLOCKED, EPOLL_1.id)
+
+
+def test_what_this_machine_refuses_is_blocked_by_nothing() -> None:
+    broken = found(EPOLL_1.id, Verdict.FAIL)
+    refused = from_outcome(EPOLL_3.id, "test", Refused("no device"), seen="", output="", seconds=0.0, spent={})
+    assert refused.verdict is Verdict.INCONCLUSIVE
+    assert Finding.from_json(json.loads(json.dumps(refused.as_json()))) == refused
+    assert verdict_on(everything_passes(broken, refused), EPOLL_3.id) is Verdict.INCONCLUSIVE
 
 
 def test_a_fault_that_did_not_happen_is_blocked_by_what_it_rests_on_and_an_error_of_the_suite_is_not() -> None:

@@ -66,6 +66,10 @@ class Inconclusive(Decision):
     verdict = Verdict.INCONCLUSIVE
 
 
+class Refused(Inconclusive):
+    """This machine refuses what the clause is judged by, whatever the subject is: no failure of its is the cause."""
+
+
 class Blocked(Decision):
     """The clause could only be judged through something that `by` found broken."""
 

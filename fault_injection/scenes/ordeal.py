@@ -27,7 +27,7 @@ from spec.lifecycle import LIFECYCLE_1
 from spec.parameters import draw_for_recovery
 from spec.pool import POOL_1
 from spec.recovery import RECOVERY_4, SOUND, why_not_back
-from spec.verdict import Blocked, Inconclusive, NotApplicable, Violated
+from spec.verdict import Blocked, Inconclusive, NotApplicable, Refused, Violated
 from subject.duplicate import EndGone, SeatRefused
 from subject.stopping import NotStopped, stopped
 
@@ -295,6 +295,7 @@ def ordeal(
                 told.fails(str(error))
             raise Blocked(POOL_1.id, seen=str(error)) from error
         except (FaultRefused, SeatRefused, NotStopped, PermissionError) as error:
-            raise Inconclusive(str(error)) from error
+            decision = Refused if getattr(error, "whoever", False) else Inconclusive
+            raise decision(str(error)) from error
         except EndGone as error:
             raise Inconclusive(f"the channel was gone before anything was done to it: {error}") from error
