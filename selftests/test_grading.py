@@ -104,7 +104,14 @@ def test_the_gradebook_has_a_line_for_each_and_no_formula(tmp_path: Path) -> Non
 
 def test_a_students_page_has_the_points_and_the_verdict() -> None:
     text = " ".join(Page(grade_page.render(result())).text.split())
-    for part in ("ada", "of 100 points", "epoll-1: inconclusive", POOL_9.text, "The size of the pool"):
+    cost = next(line for line in result()["score"]["lines"] if line["clause"] == POOL_9.id)["worth"]
+    for part in (
+        "ada",
+        "of 100 points",
+        "epoll-1: inconclusive",
+        POOL_9.text,
+        f"pool-9{cost:.2f}",
+    ):
         assert part in text
 
 

@@ -1,5 +1,6 @@
 """The pages of a class: a submission's, which is its verdict's with the points, and the index of all."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def render(result: Mapping[str, Any]) -> str:
         "kind": result["outcome"],
         "file": result["submission"]["file"],
         "together": [round(sum(column), 2) for column in zip((0, 0), *by_section.values(), strict=True)],
-        "lost": [line for line in result["score"]["lines"] if line["earned"] < line["worth"]],
+        "costs": _costs(result) if document is not None else [],
         "left_out": result["submission"]["left_out"],
         "why": result["why"],
         "output": result["output"].splitlines(),
@@ -51,6 +52,21 @@ def render(result: Mapping[str, Any]) -> str:
         ],
     }
     return environment().get_template("grade.html.j2").render(**known)
+
+
+def _costs(result: Mapping[str, Any]) -> list[tuple[str, int, float]]:
+    """Give what each root cause cost, the dearest first: its clause, how many are blocked by it, points in all."""
+    blocked_by = {each["id"]: each["blocked_by"] for each in result["verdict"]["clauses"]}
+    lost: dict[str, float] = {}
+    behind: Counter[str] = Counter()
+    for line in result["score"]["lines"]:
+        if line["earned"] < line["worth"]:
+            cause = blocked_by[line["clause"]] or line["clause"]
+            lost[cause] = lost.get(cause, 0.0) + line["worth"] - line["earned"]
+            behind[cause] += cause != line["clause"]
+    return sorted(
+        ((cause, behind[cause], round(points, 2)) for cause, points in lost.items()), key=lambda each: -each[2]
+    )
 
 
 def render_class(results: Sequence[Mapping[str, Any]]) -> str:
