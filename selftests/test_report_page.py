@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 from grading import evidence
-from grading.reports import page, pool_plot
+from grading.reports import page, pool_lanes, pool_plot
 from grading.terminal import IN_WORDS
 from selftests.findings import documented, everything_passes, found, ledger
 from selftests.test_reports import NASTY, every_verdict
@@ -151,7 +151,7 @@ def test_a_subject_of_which_nothing_fails_is_told_so() -> None:
 
 
 def test_a_lane_is_a_childs_life() -> None:
-    first, second = pool_plot.lanes(TIMELINE)
+    first, second = pool_lanes.lanes(TIMELINE)
     assert (first.pid, first.born, first.ended) == (ONE, 0.01, 0.32)
     assert first.busy == [(0.11, 0.3)]
     assert first.words == [(0.12, "C", True), (0.31, "K", False)]
@@ -160,7 +160,7 @@ def test_a_lane_is_a_childs_life() -> None:
 
 def test_a_pid_that_comes_again_is_another_child() -> None:
     again = (Spawned(0.1, ONE), Ended(0.2, ONE), Spawned(0.3, ONE), Accepted(0.4, FIRST, ONE), Served(0.5, FIRST))
-    before, after = pool_plot.lanes(Timeline(again))
+    before, after = pool_lanes.lanes(Timeline(again))
     assert (before.born, before.ended, before.busy) == (0.1, 0.2, [])
     assert (after.born, after.ended, after.busy) == (0.3, None, [(0.4, 0.5)])
 
@@ -169,7 +169,7 @@ def test_the_drawing_has_the_bounds_the_children_and_the_faults_as_text() -> Non
     text = Page(pool_plot.draw(TIMELINE, evidence.plain(PARAMETERS, TIMELINE)["parameters"])).text  # type: ignore[index]
     for part in ("min_spare 1", "max_spare 2", "max_children 4", "live", "idle", "busy", str(ONE), "2 held", "C", "K"):
         assert part in text
-    assert [what for _, what in pool_plot.marks(TIMELINE)] == [
+    assert [what for _, what in pool_lanes.marks(TIMELINE)] == [
         "child 12 got SIGKILL <b>",
         "waited in vain: one idle child too few",
     ]

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from grading import evidence as evidences
-from grading.reports import pool_plot
+from grading.reports import pool_lanes, pool_plot
 from grading.terminal import IN_WORDS
 from grading.wording import counted, in_ranges, plain, shortened
 from spec.clause import ClauseId
@@ -130,7 +130,7 @@ def _failure(clause: dict[str, Any], shown: Mapping[str, Any] | None) -> dict[st
 
 def _timeline(clause: str, written: Mapping[str, Any]) -> dict[str, Any]:
     timeline = evidences.read(written)
-    lanes = pool_plot.lanes(timeline)
+    lanes = pool_lanes.lanes(timeline)
     svg = pool_plot.draw(timeline, written["parameters"])
     return {
         # Two drawings on one page must not share the names of their parts.
@@ -139,8 +139,10 @@ def _timeline(clause: str, written: Mapping[str, Any]) -> dict[str, Any]:
         "summary": _summary(timeline, lanes),
         "left_out": written["left_out"],
         "beyond": max(0, len(lanes) - pool_plot.MOST_LANES),
-        "marks": [(f"{at:.3f}", safe_text(what, MOST_OF_A_LINE)) for at, what in pool_plot.marks(timeline)],
-        "events": [(f"{event.at:.3f}", safe_text(pool_plot.in_words(event), 200)) for event in timeline][-LAST_EVENTS:],
+        "marks": [(f"{at:.3f}", safe_text(what, MOST_OF_A_LINE)) for at, what in pool_lanes.marks(timeline)],
+        "events": [
+            (f"{event.at:.3f}", safe_text(pool_lanes.in_words(event), 200)) for event in timeline.events[-LAST_EVENTS:]
+        ],
     }
 
 
@@ -150,7 +152,7 @@ def _named_apart(svg: str, prefix: str) -> str:
     return re.sub(r'href="#', f'href="#{prefix}-', svg)
 
 
-def _summary(timeline: Timeline, lanes: Sequence[pool_plot.Lane]) -> str:
+def _summary(timeline: Timeline, lanes: Sequence[pool_lanes.Lane]) -> str:
     states = [state for _, _, state in timeline.states()]
     most = max((len(state.live) for state in states), default=0)
     busy = max((len(state.busy) for state in states), default=0)
@@ -158,4 +160,4 @@ def _summary(timeline: Timeline, lanes: Sequence[pool_plot.Lane]) -> str:
     last = states[-1] if states else None
     end = f"at the end {len(last.live)} live, {last.idle} idle" if last else ""
     born = "1 child" if len(lanes) == 1 else f"{len(lanes)} children"
-    return f"{born} in {pool_plot.end_of(timeline):.1f} s: at most {most} live and {busy} busy, {ended} ended; {end}"
+    return f"{born} in {pool_lanes.end_of(timeline):.1f} s: at most {most} live and {busy} busy, {ended} ended; {end}"
