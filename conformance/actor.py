@@ -10,9 +10,10 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from conformance.pace import Patience
 from conformance.regulation import MOST_SWINGS, Approach
 from conformance.seats import asleep, order, say, wait
-from conformance.stage import Patience, Stage
+from conformance.stage import Stage
 from observers import channels as observed
 from spec.channel import Channel
 from spec.event import Pid, Spawned

@@ -6,9 +6,10 @@ from dataclasses import replace
 from functools import partial
 
 from conformance.clients import GET
+from conformance.pace import Patience
 from conformance.regulation import want
 from conformance.seats import Heard, asleep, held, is_read, scene, settle_pool, wait
-from conformance.stage import Patience, Stage, SubjectEnded
+from conformance.stage import Stage, SubjectEnded
 from drivers.channel_end import ChannelEnd
 from drivers.client import Client
 from drivers.parent_seat import ParentSeat

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from conformance.pace import Patience
 from conformance.regulation import Stopped, settle, want
 from conformance.seats import (
     Heard,
@@ -21,7 +22,7 @@ from conformance.seats import (
     wait,
     why_not_held,
 )
-from conformance.stage import Patience, Stage, SubjectEnded
+from conformance.stage import Stage, SubjectEnded
 from drivers import child_seat
 from observers import procfs
 from spec.channel import Channel

@@ -70,6 +70,30 @@ class Pace:
         return (4.0 + self.service_time) * self.patience
 
 
+class Patience:
+    """A deadline on a clock that does not run while the suite itself is kept from running."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew: a step was seen."""
+        self.spent = 0.0
+        self._looked = time.monotonic()
+
+    def resume(self) -> None:
+        """Leave out the time since the last look."""
+        self._looked = time.monotonic()
+
+    def over(self) -> bool:
+        """Tell whether the time is up."""
+        now = time.monotonic()
+        self.spent += min(now - self._looked, MOST_BETWEEN_LOOKS)
+        self._looked = now
+        return self.spent > self.seconds
+
+
 def of(profile: Profile, *, patience: float) -> Pace:
     """Give the pace of a subject."""
     return Pace(

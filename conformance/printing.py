@@ -9,9 +9,10 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from conformance.pace import Patience
 from conformance.regulation import Stopped, rest, settle, settle_start, want
 from conformance.seats import Heard, scene
-from conformance.stage import Patience, Stage
+from conformance.stage import Stage
 from observers import procfs
 from spec import console, pool
 from spec.accept import ACCEPT_1, ACCEPT_4

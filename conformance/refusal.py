@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from conformance.launches import Launches
-from conformance.stage import Patience, Stage
+from conformance.pace import Patience
+from conformance.stage import Stage
 from spec.event import Pid
 from spec.lifecycle import Refusal
 from spec.parameters import Parameters

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from conformance.account import Purpose, spent_on
-from conformance.stage import Patience, Stage, SubjectEnded
+from conformance.pace import Patience
+from conformance.stage import Stage, SubjectEnded
 from observers import procfs
 from spec.epoll import Ran
 from spec.event import Abandoned, Collapsed, Phase, Pid, Rested, Restless, Settled, Stalled, Stranded, Wanted

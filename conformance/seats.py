@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial, wraps
 
+from conformance.pace import Patience
 from conformance.regulation import Stopped, settle_start
-from conformance.stage import Patience, Stage, SubjectEnded
+from conformance.stage import Stage, SubjectEnded
 from drivers import child_seat
 from drivers.client import Client
 from drivers.parent_seat import ParentSeat, parent_seat

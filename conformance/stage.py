@@ -13,7 +13,7 @@ from typing import Self, TypedDict, Unpack
 
 from conformance.account import Account, Purpose, spent_on
 from conformance.clients import Clients
-from conformance.pace import MOST_BETWEEN_LOOKS, Pace
+from conformance.pace import Pace, Patience
 from drivers.client import Client
 from observers import procfs, sock_diag
 from observers.pool_watch import NoPool, PoolWatch, find_parent
@@ -271,30 +271,6 @@ class Stage(Clients):
     def report(self) -> Report:
         """Give what is known of the launched process and its output."""
         return self.launch.report()
-
-
-class Patience:
-    """A deadline on a clock that does not run while the suite itself is kept from running."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.renew()
-
-    def renew(self) -> None:
-        """Begin anew: a step was seen."""
-        self.spent = 0.0
-        self._looked = time.monotonic()
-
-    def resume(self) -> None:
-        """Leave out the time since the last look."""
-        self._looked = time.monotonic()
-
-    def over(self) -> bool:
-        """Tell whether the time is up."""
-        now = time.monotonic()
-        self.spent += min(now - self._looked, MOST_BETWEEN_LOOKS)
-        self._looked = now
-        return self.spent > self.seconds
 
 
 def last_lines(output: str, *, lines: int = 3, width: int = 200, joined_by: str = " / ") -> str:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from conformance.pace import Patience
 from conformance.passers import Passers
 from conformance.regulation import QuietRound, Stopped, await_reaping, rest, settle, settle_start, want
-from conformance.stage import Patience, Stage, SubjectEnded
+from conformance.stage import Stage, SubjectEnded
 from drivers.client import Client
 from spec.accept import ACCEPT_4, judge_holders
 from spec.event import Collapsed, Inode, Lost, Phase, Pid, Stranded, Timeline, Wanted

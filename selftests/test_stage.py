@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from conformance import stage as stage_module
-from conformance.pace import MOST_BETWEEN_LOOKS
-from conformance.stage import Patience, SubjectEnded, last_lines
+from conformance import pace as pace_module
+from conformance.pace import MOST_BETWEEN_LOOKS, Patience
+from conformance.stage import SubjectEnded, last_lines
 from selftests.scripted import Staged, staged
 from spec.event import Accepted, Connected, Dropped, Served, Spawned
 
@@ -181,7 +181,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The stage's clock, in the test's hands."""
     own = Clock()
-    monkeypatch.setattr(stage_module, "time", SimpleNamespace(monotonic=own.monotonic))
+    monkeypatch.setattr(pace_module, "time", SimpleNamespace(monotonic=own.monotonic))
     return own
 
 

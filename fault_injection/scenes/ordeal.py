@@ -295,7 +295,6 @@ def ordeal(
                 told.fails(str(error))
             raise Blocked(POOL_1.id, seen=str(error)) from error
         except (FaultRefused, SeatRefused, NotStopped, PermissionError) as error:
-            decision = Refused if getattr(error, "whoever", False) else Inconclusive
-            raise decision(str(error)) from error
+            raise (Refused if getattr(error, "whoever", False) else Inconclusive)(str(error)) from error
         except EndGone as error:
             raise Inconclusive(f"the channel was gone before anything was done to it: {error}") from error
