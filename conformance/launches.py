@@ -45,7 +45,7 @@ class Launches(DrawnSets):
     account: Account = field(default_factory=Account)
     used: list[Parameters] = field(default_factory=list)  # every set that the subject was told
     _scenes: dict[str, object] = field(default_factory=dict)
-    _records: dict[str, Records] = field(default_factory=dict)  # of the scenes
+    _records: dict[str, tuple[Record, ...]] = field(default_factory=dict)  # of the scenes
     _shared: Stage | None = None
     _shared_settled: bool = True
     _current: Stage | None = None
@@ -156,7 +156,7 @@ class Launches(DrawnSets):
             self._scenes[key] = look()
         except Exception as error:  # noqa: BLE001 - whatever it was, the next test that asks is told the same
             self._scenes[key] = error
-        self._records[key] = Records((by or self).all_records())
+        self._records[key] = tuple((by or self).all_records())
 
     def side_by_side(self, looks: Mapping[str, Callable[["Launches"], object]]) -> None:
         """Look at several things at once, most of which is waiting, each with launches of its own; `remember` tells.

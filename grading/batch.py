@@ -77,7 +77,7 @@ def run(handed_in: Sequence[Submission], assignment: Assignment, out: Path, *, g
 
 
 def _write_gradebook(graded: list[Graded], out: Path) -> None:
-    graded.sort(key=lambda each: (each.submission.name.casefold(), each.submission.name))
+    graded.sort(key=lambda each: each.submission.place)
     gradebook.write([each.result for each in graded], out)
 
 
@@ -160,5 +160,5 @@ def by_itself(submission: Submission, assignment: Assignment, *, options: Sequen
 
 
 def broken(submission: Submission, assignment: Assignment, why: str) -> dict[str, Any]:
-    """Give the result of a submission that the suite could not grade: it costs nothing, and is for a person."""
+    """Give the result of a submission that the suite could not grade: it has no points yet, and is for a person."""
     return result_of(submission, assignment, Ending(outcome=Outcome.BROKEN, why=why))

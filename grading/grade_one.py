@@ -121,9 +121,7 @@ def result_of(
         "schema": SCHEMA,
         "submission": {
             "name": submission.name,
-            "file": submission.file,
             "digest": contents.digest(submission.path) if digest is None else digest,
-            "changed": None,
             "left_out": list(left_out),
         },
         "assignment": assignment.digest(),
@@ -133,7 +131,6 @@ def result_of(
         "why": ending.why,
         # The last lines, as text.
         "output": "\n".join(last_lines(ending.output, MOST_LINES)),
-        "score": None,
         "verdict": verdict,
     }
     return scored(graded, submission, assignment.rubric)

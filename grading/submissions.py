@@ -23,6 +23,8 @@ ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 UNKNOWN_ARCHIVES = (".7z", ".rar", ".zst", ".lz", ".lz4", ".z", ".gz", ".bz2", ".xz")
 # Suffixes of sources that may be handed in alone.
 SOURCES = {".c", ".cc", ".cpp", ".py", ".rs", ".go", ".pl", ".rb", ".js"}
+# What names lead to that are too long, or are those of a file and of a folder at once.
+BY_ITS_NAMES = {errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.EILSEQ}
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Submission:
     def changed_at(self) -> float:
         """When it was last changed."""
         return contents.changed(self.path) if self.changed is None else self.changed
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What a class is sorted by."""
+        return self.name.casefold(), self.name
 
     @property
     def file(self) -> str:
@@ -64,7 +71,7 @@ def found(path: Path) -> list[Submission]:
         name = name_of(entry)
         names[name] = names.get(name, 0) + 1
         submissions.append(Submission(name if names[name] == 1 else f"{name}~{names[name]}", entry))
-    return sorted(submissions, key=lambda each: (each.name.casefold(), each.name))
+    return sorted(submissions, key=lambda each: each.place)
 
 
 def left_out(path: Path) -> list[str]:
@@ -134,10 +141,6 @@ def lay_out(submission: Submission, folder: Path) -> LaidOut:
         raise Unacceptable("there is no file in it")
     _step_into_only_folder(laid_out)
     return laid_out
-
-
-# What names lead to that are too long, or are those of a file and of a folder at once.
-BY_ITS_NAMES = {errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.EILSEQ}
 
 
 def _is_archive(path: Path, suffix: str) -> bool:

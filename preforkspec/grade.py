@@ -63,13 +63,8 @@ def _grade(asked: argparse.Namespace, handed_in: list[Any], assignment: Any, scr
 
 
 def _here(asked: argparse.Namespace, assignment: Any, scratch: Path) -> Any:  # noqa: ANN401 - the suite's
-    given = [f"--seed={assignment.seed}"]
-    for option, (name, text) in assignment.texts.items():
-        # All are graded by the rules of now: the file may be a pipe, or be edited meanwhile.
-        file = scratch / option / name
-        file.parent.mkdir(mode=0o700)
-        file.write_text(text, encoding="utf-8")
-        given.append(f"--{option}={file}")
+    # All are graded by the rules of now: the file may be a pipe, or be edited meanwhile.
+    given = [f"--seed={assignment.seed}", *remote.rules(assignment.texts, scratch)]
     if asked.allow_unsandboxed:
         given.append("--allow-unsandboxed")
     if assignment.rung == "partial" and os.geteuid() != 0 and asked.workers > 1:

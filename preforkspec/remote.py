@@ -27,6 +27,17 @@ def command() -> list[str]:
     return [sys.executable, "-P", "-c", code]
 
 
+def rules(texts: Mapping[str, tuple[str, str]], folder: Path) -> list[str]:
+    """Write what a class is graded by into a folder, by the option; gives the options of `grade-one` that name it."""
+    options = []
+    for rule, (file, text) in texts.items():
+        target = folder / rule / file
+        target.parent.mkdir(mode=0o700)
+        target.write_text(text, encoding="utf-8")
+        options.append(f"--{rule}={target}")
+    return options
+
+
 def grade(packed: bytes, order: Mapping[str, Any]) -> dict[str, Any]:
     """Grade a submission that is one file, an archive mostly; `order` says what by, and what it is called.
 
@@ -41,10 +52,7 @@ def grade(packed: bytes, order: Mapping[str, Any]) -> dict[str, Any]:
         submission.parent.mkdir()
         submission.write_bytes(packed)
         options = [f"--name={order['name']}", f"--changed={order['changed']}", f"--seed={order['seed']}"]
-        for rule, (file, text) in order["texts"].items():
-            (folder / rule).mkdir()
-            (folder / rule / file).write_text(text, encoding="utf-8")
-            options.append(f"--{rule}={folder / rule / file}")
+        options += rules(order["texts"], folder)
         if not order["sandboxed"]:
             options.append("--allow-unsandboxed")
         done = subprocess.run(
